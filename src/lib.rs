@@ -1,0 +1,3 @@
+pub mod fold;
+pub mod money;
+pub mod time;

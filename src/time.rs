@@ -88,6 +88,11 @@ impl Day {
     pub fn next(self) -> Day {
         Day(self.0 + 1)
     }
+
+    #[must_use]
+    pub fn previous(self) -> Day {
+        Day(self.0 - 1)
+    }
 }
 
 impl Month {
@@ -102,6 +107,11 @@ impl Month {
     #[must_use]
     pub fn next(self) -> Month {
         Month(self.0 + 1)
+    }
+
+    #[must_use]
+    pub fn previous(self) -> Month {
+        Month(self.0 - 1)
     }
 }
 

@@ -85,6 +85,15 @@ pub enum Window {
 }
 
 impl Window {
+    /// The period of a sliding window.
+    #[must_use]
+    pub fn period_ms(&self) -> Option<i64> {
+        match self {
+            Window::Sliding { period_ms, .. } => Some(*period_ms),
+            Window::Day | Window::Month => None,
+        }
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

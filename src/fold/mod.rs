@@ -1,5 +1,39 @@
-//! The pure core: `fold(state, batch) -> decisions` (L1).
+//! The pure core: `fold(state, batch) -> decisions` (L1). Same lines, same `now`, same decisions to
+//! the byte, however the lines are cut into batches. It reads no storage, clock, environment or
+//! random source, logs nothing, awaits nothing, uses no floats, and nothing depends on hash order.
+//!
+//! A billed event walks: `billed` (checks, dedup, tallies) -> `evaluate` (what each limit holds
+//! before and after) -> `decision`. Commands and timers come to `evaluate` by their own files.
+
+#![deny(clippy::float_arithmetic, clippy::iter_over_hash_type)]
 
 pub mod decision;
 pub mod event;
 pub mod limit;
+
+mod billed;
+mod command;
+mod dedup;
+mod evaluate;
+mod group;
+mod limit_state;
+mod names;
+mod rows;
+mod sliding;
+mod state;
+mod table;
+mod tally;
+mod timer;
+
+pub use dedup::PACKED_BYTES;
+pub use group::{DayGroup, Distinct};
+pub use limit_state::{Arming, BUILT_IN, built_in};
+pub use rows::{Clockwork, LimitRef, LimitRow, Loaded, Need, Row, TallyRef};
+pub use sliding::{Entry, Sliding, TIMES_MAX};
+pub use state::{Counts, State};
+pub use table::Epoch;
+pub use tally::{AccountNumber, Calendar, Tally, Total};
+pub use timer::TIMERS_PER_RECORD_MAX;
+
+/// Version of the rules that this release folds by; named in every journal record.
+pub const RULES_VERSION: u32 = 1;

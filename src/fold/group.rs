@@ -1,0 +1,118 @@
+//! Counts that belong to a limit: sliding times and distinct recipients, each per group.
+//! A group is a number where the limit means each number by itself, else the empty text. Promise:
+//! groups live and die with their limit (FORMATS.md, evaluation 8).
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use compact_str::CompactString;
+use foldhash::quality::FixedState;
+
+use super::limit_state::Arming;
+use super::table::{Epoch, Map, Table};
+use crate::time::Day;
+
+/// Number of a limit inside one `State`: never stored, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LimitNumber(pub u32);
+
+/// The recipients that one sender reached in one UTC day (O4).
+#[derive(Debug, Default)]
+pub struct Distinct {
+    /// First 16 bytes of the SHA-256 of each recipient.
+    members: HashSet<u128, FixedState>,
+    /// Members that the store lacks.
+    pub(super) fresh: Vec<u128>,
+    pub(super) arming: Arming,
+}
+
+impl Distinct {
+    #[must_use]
+    pub fn new(members: impl IntoIterator<Item = u128>, arming: Arming) -> Distinct {
+        Distinct { members: members.into_iter().collect(), fresh: Vec::new(), arming }
+    }
+
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.members.len() as u64
+    }
+
+    pub(super) fn add(&mut self, member: u128) {
+        if self.members.insert(member) {
+            self.fresh.push(member);
+        }
+    }
+}
+
+/// A day's group of a distinct-recipient limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DayGroup {
+    pub day: Day,
+    pub group: CompactString,
+}
+
+/// The groups of every limit, a table a limit.
+#[derive(Debug)]
+pub(super) struct Groups<G, V> {
+    tables: Map<LimitNumber, Table<G, V>>,
+    epoch: Epoch,
+}
+
+impl<G: Clone + Eq + Hash + Ord, V: Default> Groups<G, V> {
+    pub fn new() -> Self {
+        Groups { tables: Map::default(), epoch: 1 }
+    }
+
+    pub fn contains(&self, limit: LimitNumber, group: &G) -> bool {
+        self.tables.get(&limit).is_some_and(|table| table.contains(group))
+    }
+
+    pub fn get(&self, limit: LimitNumber, group: &G) -> Option<&V> {
+        self.tables.get(&limit)?.get(group)
+    }
+
+    fn table(&mut self, limit: LimitNumber) -> &mut Table<G, V> {
+        let epoch = self.epoch;
+        self.tables.entry(limit).or_insert_with(|| Table::at(epoch))
+    }
+
+    pub fn change(&mut self, limit: LimitNumber, group: &G) -> &mut V {
+        self.table(limit).change(group)
+    }
+
+    pub fn load(&mut self, limit: LimitNumber, group: G, value: V) {
+        self.table(limit).load(group, value);
+    }
+
+    /// The limit's groups in byte order.
+    pub fn sorted(&self, limit: LimitNumber) -> Vec<G> {
+        let Some(table) = self.tables.get(&limit) else { return Vec::new() };
+        let mut groups: Vec<G> = table.keys().cloned().collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    pub fn remove(&mut self, limit: LimitNumber) {
+        self.tables.remove(&limit);
+    }
+
+    #[expect(clippy::iter_over_hash_type, reason = "rows are written by key, in any order")]
+    pub fn freeze(&mut self, mut write: impl FnMut(LimitNumber, &G, &mut V)) {
+        for (limit, table) in &mut self.tables {
+            table.freeze(|group, value| write(*limit, group, value));
+        }
+        self.epoch += 1;
+    }
+
+    /// As `Table::evict`; a limit's empty table goes too.
+    pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
+        let evicted =
+            self.tables.values_mut().map(|table| table.evict(written, unused_since)).sum();
+        self.tables.retain(|_, table| table.len() > 0);
+        evicted
+    }
+
+    pub fn len(&self) -> usize {
+        self.tables.values().map(Table::len).sum()
+    }
+}

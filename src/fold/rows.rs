@@ -1,0 +1,432 @@
+//! The state as rows: what a checkpoint writes, what a start reads back, and which rows a batch
+//! needs before it is folded. Promise: the fold itself never waits for a row; a row that is neither
+//! in memory nor in the store is empty.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::event::{BilledEvent, Change, Command, Input, Line};
+use super::group::{DayGroup, Distinct, LimitNumber};
+use super::limit::{LimitSpec, Measure, Scope, ScopeKind, Window};
+use super::limit_state::{Arming, Limit};
+use super::sliding::Sliding;
+use super::state::{Account, Counts, State};
+use super::table::Epoch;
+use super::tally::{AccountNumber, Calendar, ScopeName, Tally, TallyKey};
+use super::timer::Timer;
+use crate::time::Millis;
+
+/// Names a limit's groups in the store: a limit set again after a removal has other groups.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LimitRef {
+    pub account: AccountNumber,
+    pub limit_id: CompactString,
+    /// The limit's version when it was created.
+    pub created: u32,
+}
+
+/// A limit's row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitRow {
+    pub spec: Arc<LimitSpec>,
+    pub version: u32,
+    pub created: u32,
+    pub arming: Arming,
+}
+
+/// A tally's place in the store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TallyRef {
+    pub account: AccountNumber,
+    pub scope: Scope,
+    pub window: Calendar,
+}
+
+/// One changed row, as a checkpoint writes it; `None` means that it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    Account {
+        number: AccountNumber,
+        id: CompactString,
+        sequence: u64,
+        retired: Vec<(CompactString, u32)>,
+    },
+    Limit {
+        account: AccountNumber,
+        limit_id: CompactString,
+        row: Option<LimitRow>,
+    },
+    Timer {
+        account: AccountNumber,
+        limit_id: CompactString,
+        group: CompactString,
+        at: Option<Millis>,
+    },
+    Tally {
+        key: TallyRef,
+        tally: Tally,
+    },
+    Sliding {
+        limit: LimitRef,
+        group: CompactString,
+        sliding: Sliding,
+    },
+    /// Recipients that a day's group gained, and how often it re-armed.
+    Distinct {
+        limit: LimitRef,
+        key: DayGroup,
+        members: Vec<u128>,
+        arming: Arming,
+    },
+    /// All groups of a removed limit go.
+    GroupsDropped {
+        limit: LimitRef,
+    },
+    /// Ids remembered in one minute; `index` tells the runs of a minute apart and orders them.
+    Dedup {
+        minute: i64,
+        index: u64,
+        packed: Vec<u8>,
+    },
+}
+
+/// The part of the state that is no row of its own; stored beside the position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clockwork {
+    pub now: Option<Millis>,
+    pub forgotten_before_minute: i64,
+    pub counts: Counts,
+}
+
+/// A row that a batch needs and memory lacks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    Tally(TallyRef),
+    Sliding(LimitRef, CompactString),
+    Distinct(LimitRef, DayGroup),
+    /// Every group of a limit whose content changes.
+    Groups(LimitRef),
+}
+
+/// A row of the store on its way into memory.
+#[derive(Debug)]
+pub enum Loaded {
+    Tally(TallyRef, Tally),
+    Sliding(LimitRef, CompactString, Sliding),
+    Distinct(LimitRef, DayGroup, Distinct),
+}
+
+impl State {
+    #[must_use]
+    pub fn clockwork(&self) -> Clockwork {
+        Clockwork {
+            now: self.now,
+            forgotten_before_minute: self.dedup.forgotten_before(),
+            counts: self.counts,
+        }
+    }
+
+    pub fn restore_clockwork(&mut self, clockwork: Clockwork) {
+        self.now = clockwork.now;
+        self.dedup.set_forgotten_before(clockwork.forgotten_before_minute);
+        self.counts = clockwork.counts;
+    }
+
+    /// Closes the epoch: gives every row changed in it to `write`, and the epoch's number.
+    pub fn freeze(&mut self, mut write: impl FnMut(Row)) -> Epoch {
+        let epoch = self.tallies.epoch();
+        let changed = std::mem::take(&mut self.changed);
+        for (account, limit_id, created) in changed.dropped {
+            write(Row::GroupsDropped { limit: LimitRef { account, limit_id, created } });
+        }
+        for number in changed.accounts {
+            let account = &self.accounts[number.0 as usize];
+            let retired = account.retired.iter().map(|(id, version)| (id.clone(), *version));
+            let (id, sequence) = (account.id.clone(), account.sequence);
+            write(Row::Account { number, id, sequence, retired: retired.collect() });
+        }
+        for (account, limit_id) in changed.limits {
+            let number = self.limits.find(account, &limit_id);
+            let limit = number.and_then(|number| self.limits.get(number));
+            let row = limit.map(|limit| LimitRow {
+                spec: limit.spec.clone(),
+                version: limit.version,
+                created: limit.created,
+                arming: limit.arming,
+            });
+            write(Row::Limit { account, limit_id, row });
+        }
+        for (account, limit_id, group) in changed.timers {
+            let number = self.limits.find(account, &limit_id);
+            let limit = number.and_then(|number| self.limits.get(number));
+            let at = limit.and_then(|limit| limit.timers.get(&group).copied());
+            write(Row::Timer { account, limit_id, group, at });
+        }
+        self.freeze_tables(&mut write);
+        self.dedup.freeze(|minute, index, packed| write(Row::Dedup { minute, index, packed }));
+        epoch
+    }
+
+    fn freeze_tables(&mut self, write: &mut impl FnMut(Row)) {
+        let names = &self.names;
+        self.tallies.freeze(|key, tally| {
+            let named = key.scope.kind != ScopeKind::Account;
+            let id = named.then(|| names.text(key.scope.name).clone());
+            let scope = Scope { kind: key.scope.kind, id };
+            let key = TallyRef { account: key.account, scope, window: key.window };
+            write(Row::Tally { key, tally: *tally });
+        });
+        let limits = &self.limits;
+        self.slidings.freeze(|number, group, sliding| {
+            let limit = limit_ref(limits.get(number).expect("groups go with their limit"));
+            write(Row::Sliding { limit, group: group.clone(), sliding: sliding.clone() });
+        });
+        self.distincts.freeze(|number, key, row| {
+            let limit = limit_ref(limits.get(number).expect("groups go with their limit"));
+            let members = std::mem::take(&mut row.fresh);
+            write(Row::Distinct { limit, key: key.clone(), members, arming: row.arming });
+        });
+    }
+
+    /// Lets go of rows that the store has as of epoch `written` and that were not used since epoch
+    /// `unused_since`. Accounts, limits, timers and dedup ids stay.
+    pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
+        self.tallies.evict(written, unused_since)
+            + self.slidings.evict(written, unused_since)
+            + self.distincts.evict(written, unused_since)
+    }
+
+    /// Rows in memory: (of accounts, limits, timers, names; evictable ones; dedup ids).
+    #[must_use]
+    pub fn rows(&self) -> (usize, usize, usize) {
+        let resident =
+            self.accounts.len() + self.limits.len() + self.timers.len() + self.names.len();
+        let evictable = self.tallies.len() + self.slidings.len() + self.distincts.len();
+        (resident, evictable, self.dedup.len())
+    }
+
+    /// Takes an account's row back; accounts come in the order of their numbers.
+    ///
+    /// # Errors
+    /// The expected number, when another comes.
+    pub fn restore_account(
+        &mut self,
+        number: AccountNumber,
+        id: CompactString,
+        sequence: u64,
+        retired: Vec<(CompactString, u32)>,
+    ) -> Result<(), AccountNumber> {
+        let expected = AccountNumber(self.accounts.len() as u32);
+        if number != expected {
+            return Err(expected);
+        }
+        self.account_numbers.insert(id.clone(), number);
+        let retired: BTreeMap<_, _> = retired.into_iter().collect();
+        self.accounts.push(Account { id, sequence, retired, kinds: 0 });
+        Ok(())
+    }
+
+    /// Takes a limit's row back; its account must be there. `None` if it is not.
+    pub fn restore_limit(&mut self, account: AccountNumber, row: LimitRow) -> Option<()> {
+        self.accounts.get(account.0 as usize)?;
+        let LimitRow { spec, version, created, arming } = row;
+        let timers = BTreeMap::new();
+        self.place_limit(Limit { account, spec, version, created, arming, timers });
+        Some(())
+    }
+
+    /// Takes a timer's row back; its limit must be there. `None` if it is not.
+    pub fn restore_timer(
+        &mut self,
+        account: AccountNumber,
+        limit_id: CompactString,
+        group: CompactString,
+        at: Millis,
+    ) -> Option<()> {
+        let number = self.limits.find(account, &limit_id)?;
+        let limit = self.limits.get_mut(number)?;
+        limit.timers.insert(group.clone(), at);
+        let account_id = self.accounts[account.0 as usize].id.clone();
+        self.timers.insert(Timer { at, account_id, limit_id, group, limit: number });
+        Some(())
+    }
+
+    /// Takes a run of dedup ids back; runs come in the order of minute and index.
+    pub fn restore_dedup(&mut self, minute: i64, packed: &[u8]) -> Option<()> {
+        self.dedup.load(minute, packed)
+    }
+
+    /// Puts a row of the store into memory; one that is there already is newer and stays.
+    pub fn load(&mut self, row: Loaded) {
+        match row {
+            Loaded::Tally(key, tally) => {
+                let key = self.tally_key(key.account, &key.scope, key.window);
+                self.tallies.load(key, tally);
+            }
+            Loaded::Sliding(limit, group, sliding) => {
+                if let Some(number) = self.number_of(&limit) {
+                    self.slidings.load(number, group, sliding);
+                }
+            }
+            Loaded::Distinct(limit, key, row) => {
+                if let Some(number) = self.number_of(&limit) {
+                    self.distincts.load(number, key, row);
+                }
+            }
+        }
+    }
+
+    fn number_of(&self, limit: &LimitRef) -> Option<LimitNumber> {
+        let number = self.limits.find(limit.account, &limit.limit_id)?;
+        (self.limit(number).created == limit.created).then_some(number)
+    }
+
+    /// The rows that folding `lines` and then moving `now` to `to` needs and memory lacks, each
+    /// once. All lines but the first must leave `now` in the UTC day to which the first moves it.
+    #[must_use]
+    pub fn needs(&mut self, lines: &[Line], to: Millis) -> Vec<Need> {
+        let mut needs = Vec::new();
+        let mut now = self.now.unwrap_or(Millis(0));
+        for line in lines {
+            match &line.input {
+                Input::Rejected(_) => {}
+                Input::Tick => now = now.max(line.recorded_at),
+                Input::Billed(event) => {
+                    now = now.max(line.recorded_at);
+                    self.need_for_event(event, now, &mut needs);
+                }
+                Input::Command(command) => {
+                    now = now.max(line.recorded_at);
+                    self.need_for_command(command, now, &mut needs);
+                }
+            }
+        }
+        let to = now.max(to);
+        let due: Vec<Timer> =
+            self.timers.iter().take_while(|timer| timer.at <= to).cloned().collect();
+        for timer in due {
+            self.need_for_limit(timer.limit, &timer.group, timer.at, &mut needs);
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    }
+
+    fn need_for_event(&mut self, event: &BilledEvent, now: Millis, needs: &mut Vec<Need>) {
+        let Some(account) = self.account_numbers.get(&event.account_id).copied() else { return };
+        let scopes = [
+            (ScopeKind::Account, None),
+            (ScopeKind::Feature, Some(&event.feature)),
+            (ScopeKind::Profile, event.profile_id.as_ref()),
+            (ScopeKind::Country, event.country.as_ref()),
+        ];
+        let at = event.occurred_at;
+        for (kind, id) in scopes {
+            if id.is_none() && kind != ScopeKind::Account {
+                continue;
+            }
+            for window in [Calendar::Day(at.day()), Calendar::Month(at.month())] {
+                self.need_tally(account, kind, id, window, needs);
+            }
+        }
+        let mut numbers = Vec::new();
+        for (kind, number) in
+            [(ScopeKind::Recipient, &event.recipient), (ScopeKind::Sender, &event.sender)]
+        {
+            let Some(number) = number else { continue };
+            for id in [None, Some(number.clone())] {
+                let place = self.place(account, &Scope { kind, id });
+                numbers.extend(self.limits.at(&place).iter().map(|limit| (*limit, number.clone())));
+            }
+        }
+        for (limit, number) in numbers {
+            let each = self.limit(limit).means_each();
+            let group = if each { number } else { CompactString::const_new("") };
+            self.need_for_limit(limit, &group, at.max(now), needs);
+            self.need_for_limit(limit, &group, at, needs);
+        }
+    }
+
+    fn need_for_command(&mut self, command: &Command, now: Millis, needs: &mut Vec<Need>) {
+        let Some(account) = self.account_numbers.get(&command.account_id).copied() else { return };
+        let (limit_id, spec) = match &command.change {
+            Change::LimitSet(spec) => (&spec.limit_id, Some(spec)),
+            Change::LimitRemoved { limit_id } => (limit_id, None),
+            Change::Other => return,
+        };
+        if let Some(spec) = spec
+            && let Some(window) = Calendar::holding(&spec.window, now)
+            && spec.measure != Measure::Recipients
+        {
+            let (kind, id) = (spec.scope.kind, spec.scope.id.as_ref());
+            self.need_tally(account, kind, id, window, needs);
+            self.need_tally(account, kind, id, window.next(), needs);
+        }
+        let Some(number) = self.limits.find(account, limit_id) else { return };
+        let limit = self.limit(number);
+        let groups = matches!(limit.spec.window, Window::Sliding { .. })
+            || limit.spec.measure == Measure::Recipients;
+        if groups {
+            needs.push(Need::Groups(limit_ref(limit)));
+        } else {
+            self.need_for_limit(number, &CompactString::const_new(""), now, needs);
+        }
+    }
+
+    /// What a look at a limit's group at time `at` reads: the window that holds `at` and the one
+    /// before.
+    fn need_for_limit(
+        &mut self,
+        number: LimitNumber,
+        group: &CompactString,
+        at: Millis,
+        needs: &mut Vec<Need>,
+    ) {
+        let limit = self.limit(number);
+        let (account, spec) = (limit.account, limit.spec.clone());
+        match (&spec.window, spec.measure) {
+            (Window::Sliding { .. }, _) => {
+                if !self.slidings.contains(number, group) {
+                    needs.push(Need::Sliding(limit_ref(self.limit(number)), group.clone()));
+                }
+            }
+            (_, Measure::Recipients) => {
+                for day in [at.day(), at.day().previous()] {
+                    let key = DayGroup { day, group: group.clone() };
+                    if !self.distincts.contains(number, &key) {
+                        needs.push(Need::Distinct(limit_ref(self.limit(number)), key));
+                    }
+                }
+            }
+            (Window::Day | Window::Month, _) => {
+                let window = Calendar::holding(&spec.window, at).expect("a calendar window");
+                let (kind, id) = (spec.scope.kind, spec.scope.id.as_ref());
+                self.need_tally(account, kind, id, window, needs);
+                self.need_tally(account, kind, id, window.previous(), needs);
+            }
+        }
+    }
+
+    fn need_tally(
+        &mut self,
+        account: AccountNumber,
+        kind: ScopeKind,
+        id: Option<&CompactString>,
+        window: Calendar,
+        needs: &mut Vec<Need>,
+    ) {
+        let name = self.names.intern(id.map_or("", |id| id));
+        let key = TallyKey { account, scope: ScopeName { kind, name }, window };
+        if !self.tallies.contains(&key) {
+            let scope = Scope { kind, id: id.cloned() };
+            needs.push(Need::Tally(TallyRef { account, scope, window }));
+        }
+    }
+}
+
+fn limit_ref(limit: &Limit) -> LimitRef {
+    let (account, limit_id) = (limit.account, limit.spec.limit_id.clone());
+    LimitRef { account, limit_id, created: limit.created }
+}

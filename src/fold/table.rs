@@ -1,0 +1,109 @@
+//! Rows in memory: which of them changed since the last checkpoint, which may be let go.
+//! Promise: a row that is not in memory is as the store has it; a changed row is never let go.
+//! It does no I/O: the engine loads rows before a fold and writes the frozen ones after.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use foldhash::quality::FixedState;
+
+/// A map whose order nothing depends on; the fixed seed keeps runs alike.
+pub(super) type Map<K, V> = HashMap<K, V, FixedState>;
+
+/// Counts checkpoints: rows changed in epoch e are written by the checkpoint that closes e.
+pub type Epoch = u32;
+
+#[derive(Debug)]
+struct Row<V> {
+    value: V,
+    /// Epoch of the last change; 0 for a row that was loaded and left alone.
+    changed: Epoch,
+    /// Epoch of the last use.
+    used: Epoch,
+}
+
+/// Rows of one kind by key.
+#[derive(Debug)]
+pub(super) struct Table<K, V> {
+    rows: Map<K, Row<V>>,
+    /// Keys changed in the present epoch, each once, in the order of their first change.
+    changed: Vec<K>,
+    epoch: Epoch,
+}
+
+impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
+    pub fn new() -> Self {
+        Table::at(1)
+    }
+
+    /// An empty table that joins others in their present epoch.
+    pub fn at(epoch: Epoch) -> Self {
+        Table { rows: Map::default(), changed: Vec::new(), epoch }
+    }
+
+    /// The epoch in which rows change now.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn contains<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.rows.contains_key(key)
+    }
+
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.rows.get(key).map(|row| &row.value)
+    }
+
+    /// The row to be changed, made if it is new.
+    pub fn change(&mut self, key: &K) -> &mut V {
+        if !self.rows.contains_key(key) {
+            let row = Row { value: V::default(), changed: 0, used: self.epoch };
+            self.rows.insert(key.clone(), row);
+        }
+        let row = self.rows.get_mut(key).expect("was just seen or made");
+        row.used = self.epoch;
+        if row.changed != self.epoch {
+            row.changed = self.epoch;
+            self.changed.push(key.clone());
+        }
+        &mut row.value
+    }
+
+    /// Puts a row of the store into memory; one that is there already is newer and stays.
+    pub fn load(&mut self, key: K, value: V) {
+        let epoch = self.epoch;
+        self.rows.entry(key).or_insert(Row { value, changed: 0, used: epoch });
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.rows.keys()
+    }
+
+    /// Closes the epoch: its changed rows are given to `write`.
+    pub fn freeze(&mut self, mut write: impl FnMut(&K, &mut V)) {
+        for key in std::mem::take(&mut self.changed) {
+            let row = self.rows.get_mut(&key).expect("a changed row stays in memory");
+            write(&key, &mut row.value);
+        }
+        self.epoch += 1;
+    }
+
+    /// Lets go of rows that the store has (not changed after `written`) and that were last used
+    /// before epoch `unused_since`. Gives how many went.
+    pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
+        let before = self.rows.len();
+        self.rows.retain(|_, row| row.changed > written || row.used >= unused_since);
+        before - self.rows.len()
+    }
+}

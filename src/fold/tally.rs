@@ -1,0 +1,111 @@
+//! Tallies: cost and requests of one scope in one calendar window (L5: kept for every named scope
+//! at all times, limits or none).
+
+use super::limit::{Bounds, ScopeKind, Window};
+use super::names::Name;
+use crate::money::Money;
+use crate::time::{Day, Millis, Month};
+
+/// Number of an account inside one partition, given at its first line and kept in its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountNumber(pub u32);
+
+/// A UTC day or month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Calendar {
+    Day(Day),
+    Month(Month),
+}
+
+impl Calendar {
+    /// The window of the limit's kind that holds `at`; `None` for a sliding one.
+    #[must_use]
+    pub fn holding(window: &Window, at: Millis) -> Option<Calendar> {
+        match window {
+            Window::Day => Some(Calendar::Day(at.day())),
+            Window::Month => Some(Calendar::Month(at.month())),
+            Window::Sliding { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn bounds(self) -> Bounds {
+        match self {
+            Calendar::Day(day) => Bounds { start: day.start(), end: day.next().start() },
+            Calendar::Month(month) => Bounds { start: month.start(), end: month.next().start() },
+        }
+    }
+
+    #[must_use]
+    pub fn next(self) -> Calendar {
+        match self {
+            Calendar::Day(day) => Calendar::Day(day.next()),
+            Calendar::Month(month) => Calendar::Month(month.next()),
+        }
+    }
+
+    #[must_use]
+    pub fn previous(self) -> Calendar {
+        match self {
+            Calendar::Day(day) => Calendar::Day(day.previous()),
+            Calendar::Month(month) => Calendar::Month(month.previous()),
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Calendar::Day(_) => "day",
+            Calendar::Month(_) => "month",
+        }
+    }
+}
+
+/// A named scope inside an account. The account itself has `Name` of the empty text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeName {
+    pub kind: ScopeKind,
+    pub name: Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TallyKey {
+    pub account: AccountNumber,
+    pub scope: ScopeName,
+    pub window: Calendar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub cost: Money,
+    pub requests: u64,
+}
+
+impl Tally {
+    /// Adds an event's share. 2^64 requests or 2^127 micro-dollars in one window are out of any
+    /// carrier's reach: an overflow is a bug and stops the process (C1).
+    pub fn add(&mut self, cost: Money, requests: u32) {
+        self.cost = self.cost.checked_add(cost).expect("a window's cost fits 127 bits");
+        let sum = self.requests.checked_add(u64::from(requests));
+        self.requests = sum.expect("a window's requests fit 64 bits");
+    }
+}
+
+/// One line of `replay --totals`, and what a state query answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Total {
+    pub account_id: String,
+    pub scope: super::limit::Scope,
+    pub window: Calendar,
+    pub tally: Tally,
+}
+
+impl Total {
+    /// What totals are sorted by: the bytes of account, kind, id, window, start.
+    #[must_use]
+    pub fn order(&self) -> (&str, &str, &str, &str, Millis) {
+        let id = self.scope.id.as_deref().unwrap_or("");
+        let start = self.window.bounds().start;
+        (&self.account_id, self.scope.kind.as_str(), id, self.window.as_str(), start)
+    }
+}

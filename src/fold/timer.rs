@@ -1,0 +1,318 @@
+//! Timers: what happens by time alone (T6, K8): a calendar window ends, a sliding block runs out.
+//! Promise: they fire in order of (time, account_id, limit_id, group), each at its own time. A timer
+//! that finds nothing to tell tells nothing, so setting one too many is harmless.
+
+use compact_str::CompactString;
+
+use super::billed::{Looked, amount_of};
+use super::decision::Decision;
+use super::evaluate::{Holding, Step, Trigger};
+use super::group::{DayGroup, LimitNumber};
+use super::limit::{Amount, LimitSpec, Measure, Window};
+use super::state::State;
+use super::tally::Calendar;
+use crate::time::Millis;
+
+/// Timers that one journal record without lines may fire; midnight is many small records.
+pub const TIMERS_PER_RECORD_MAX: usize = 10_000;
+
+/// Ordered as they fire.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Timer {
+    pub at: Millis,
+    pub account_id: CompactString,
+    pub limit_id: CompactString,
+    pub group: CompactString,
+    pub limit: LimitNumber,
+}
+
+impl State {
+    /// Fires at most `most` timers due at or before `to`, moving `now` to each. Gives how many.
+    pub(super) fn fire(&mut self, to: Millis, most: usize, out: &mut Vec<Decision>) -> usize {
+        let mut fired = 0;
+        while fired < most && self.timers.first().is_some_and(|timer| timer.at <= to) {
+            let timer = self.timers.pop_first().expect("was just seen");
+            self.set_now(timer.at);
+            self.fire_one(&timer, out);
+            fired += 1;
+        }
+        fired
+    }
+
+    /// A slice: fires at most `TIMERS_PER_RECORD_MAX` timers due at or before `to`, and leaves
+    /// `now` at the last one's time if more are due, else at `to`.
+    pub fn advance_slice(&mut self, to: Millis, out: &mut Vec<Decision>) {
+        self.fire(to, TIMERS_PER_RECORD_MAX, out);
+        if self.timers.first().is_none_or(|timer| timer.at > to) {
+            self.set_now(to);
+        }
+    }
+
+    /// How many timers are due at or before `to`, counting no further than `most`.
+    #[must_use]
+    pub fn timers_due(&self, to: Millis, most: usize) -> usize {
+        self.timers.iter().take(most).take_while(|timer| timer.at <= to).count()
+    }
+
+    /// When the next timer fires.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Millis> {
+        self.timers.first().map(|timer| timer.at)
+    }
+
+    fn fire_one(&mut self, timer: &Timer, out: &mut Vec<Decision>) {
+        let Some(limit) = self.limits.get_mut(timer.limit) else { return };
+        limit.timers.remove(&timer.group);
+        let (account, spec) = (limit.account, limit.spec.clone());
+        let key = (account, timer.limit_id.clone(), timer.group.clone());
+        self.changed.timers.insert(key);
+        match (&spec.window, spec.measure) {
+            (Window::Sliding { period_ms, .. }, _) => {
+                self.run_out(timer, *period_ms, out);
+            }
+            (_, Measure::Recipients) => self.begin_distinct_day(timer, out),
+            (Window::Day | Window::Month, _) => {
+                let window = Calendar::holding(&spec.window, timer.at);
+                self.begin_window(timer, window.expect("a calendar window"), out);
+            }
+        }
+    }
+
+    /// A sliding block's end: `before` is the total a millisecond earlier.
+    fn run_out(&mut self, timer: &Timer, period_ms: i64, out: &mut Vec<Decision>) {
+        let since = Millis(timer.at.0 - period_ms);
+        let earlier = Millis(since.0 - 1);
+        let (number, group) = (timer.limit, &timer.group);
+        let (total_before, before) = self.sliding_holding(number, group, earlier);
+        let (total_after, after) = self.sliding_holding(number, group, since);
+        let looked = Looked { before, after, total_before, total_after };
+        self.step_sliding(number, group, Trigger::WindowEnd, timer.at, looked, out);
+    }
+
+    /// A new day or month of a limit on cost or requests.
+    fn begin_window(&mut self, timer: &Timer, window: Calendar, out: &mut Vec<Decision>) {
+        let limit = self.limit(timer.limit);
+        let (account, spec, version) = (limit.account, limit.spec.clone(), limit.version);
+        let bounds = window.bounds();
+        let ended = window.previous();
+        let mut total = |window| {
+            let key = self.tally_key(account, &spec.scope, window);
+            amount_of(spec.measure, self.tallies.get(&key).copied().unwrap_or_default())
+        };
+        let (total_ended, total_after) = (total(ended), total(window));
+        let hold = |total: Amount, until| Holding::of(&spec, version, total.units(), || until);
+        let before = hold(total_ended, bounds.start).into_next_window();
+        let after = hold(total_after, bounds.end);
+        let limit = self.limits.get(timer.limit).expect("was just read");
+        let account_id = timer.account_id.clone();
+        let step = Step {
+            trigger: Trigger::WindowEnd,
+            now: timer.at,
+            account_id: &account_id,
+            limit,
+            group: &timer.group,
+            bounds: Some(bounds),
+            arming: limit.arming.current(version, bounds.start),
+            before,
+            after,
+            total_before: zero(spec.measure),
+            total_after,
+        };
+        let row = &mut self.accounts[account.0 as usize];
+        State::decide(&step, row, &mut self.changed, account, out);
+        if after.blocked_until().is_some() {
+            self.set_timer_at_most(timer.limit, timer.group.clone(), bounds.end);
+        }
+    }
+
+    /// A new day of one group of a distinct-recipient limit.
+    fn begin_distinct_day(&mut self, timer: &Timer, out: &mut Vec<Decision>) {
+        let day = timer.at.day();
+        let count = |day| {
+            let key = DayGroup { day, group: timer.group.clone() };
+            self.distincts.get(timer.limit, &key).map_or(0, |row| row.count())
+        };
+        let (ended, begun) = (count(day.previous()), count(day));
+        let limit = self.limit(timer.limit);
+        let bounds = Calendar::Day(day).bounds();
+        let hold = |total: u64, until| {
+            Holding::of(&limit.spec, limit.version, i128::from(total), || until)
+        };
+        let looked = Looked {
+            before: hold(ended, bounds.start).into_next_window(),
+            after: hold(begun, bounds.end),
+            total_before: Amount::Count(0),
+            total_after: Amount::Count(begun),
+        };
+        let key = DayGroup { day, group: timer.group.clone() };
+        self.step_distinct(timer.limit, &key, Trigger::WindowEnd, timer.at, looked, out);
+    }
+
+    /// A sliding group's total after `since`, and what its limit holds at it.
+    pub(super) fn sliding_holding(
+        &self,
+        number: LimitNumber,
+        group: &CompactString,
+        since: Millis,
+    ) -> (Amount, Holding) {
+        let limit = self.limit(number);
+        self.sliding_at(number, group, since, &limit.spec, limit.version)
+    }
+
+    /// The same for another content of the limit.
+    pub(super) fn sliding_at(
+        &self,
+        number: LimitNumber,
+        group: &CompactString,
+        since: Millis,
+        spec: &LimitSpec,
+        version: u32,
+    ) -> (Amount, Holding) {
+        let sliding = self.slidings.get(number, group);
+        let total = sliding.map_or(0, |sliding| sliding.total(since));
+        let until = || {
+            let nth = u64::try_from(spec.amount.units()).expect("a whole positive amount");
+            let oldest = sliding.and_then(|sliding| sliding.nth_newest(nth));
+            let oldest = oldest.expect("a reached sliding limit has so many times");
+            Millis(oldest.0 + spec.window.period_ms().expect("a sliding limit"))
+        };
+        let holding = Holding::of(spec, version, i128::from(total), until);
+        (Amount::Count(total), holding)
+    }
+
+    /// Decides on a sliding group and sets its timer to the block's end.
+    pub(super) fn step_sliding(
+        &mut self,
+        number: LimitNumber,
+        group: &CompactString,
+        trigger: Trigger<'_>,
+        now: Millis,
+        looked: Looked,
+        out: &mut Vec<Decision>,
+    ) {
+        let limit = self.limits.get(number).expect("the limit looked at is there");
+        let number_of_account = limit.account;
+        let account = &mut self.accounts[number_of_account.0 as usize];
+        let account_id = account.id.clone();
+        let Looked { before, after, total_before, total_after } = looked;
+        let step = Step {
+            trigger,
+            now,
+            account_id: &account_id,
+            limit,
+            group,
+            bounds: None,
+            arming: 1,
+            before,
+            after,
+            total_before,
+            total_after,
+        };
+        State::decide(&step, account, &mut self.changed, number_of_account, out);
+        self.set_timer(number, group.clone(), after.blocked_until());
+    }
+
+    /// Decides on one day's group of a distinct-recipient limit.
+    pub(super) fn step_distinct(
+        &mut self,
+        number: LimitNumber,
+        key: &DayGroup,
+        trigger: Trigger<'_>,
+        now: Millis,
+        looked: Looked,
+        out: &mut Vec<Decision>,
+    ) {
+        let limit = self.limits.get(number).expect("the limit looked at is there");
+        let (number_of_account, version) = (limit.account, limit.version);
+        let bounds = Calendar::Day(key.day).bounds();
+        let arming = self.distincts.get(number, key).map(|row| row.arming).unwrap_or_default();
+        let account = &mut self.accounts[number_of_account.0 as usize];
+        let account_id = account.id.clone();
+        let Looked { before, after, total_before, total_after } = looked;
+        let step = Step {
+            trigger,
+            now,
+            account_id: &account_id,
+            limit,
+            group: &key.group,
+            bounds: Some(bounds),
+            arming: arming.current(version, bounds.start),
+            before,
+            after,
+            total_before,
+            total_after,
+        };
+        if State::decide(&step, account, &mut self.changed, number_of_account, out)
+            && !matches!(trigger, Trigger::WindowEnd)
+        {
+            self.distincts.change(number, key).arming.cease(version, bounds.start);
+        }
+        if after.blocked_until().is_some() {
+            self.set_timer_at_most(number, key.group.clone(), bounds.end);
+        }
+    }
+
+    /// Sets, moves or (with `None`) takes away a group's timer.
+    pub(super) fn set_timer(
+        &mut self,
+        number: LimitNumber,
+        group: CompactString,
+        at: Option<Millis>,
+    ) {
+        let limit = self.limits.get_mut(number).expect("timers belong to a limit that is there");
+        let set = limit.timers.get(&group).copied();
+        if set == at {
+            return;
+        }
+        let account_id = &self.accounts[limit.account.0 as usize].id;
+        let timer = |at| Timer {
+            at,
+            account_id: account_id.clone(),
+            limit_id: limit.spec.limit_id.clone(),
+            group: group.clone(),
+            limit: number,
+        };
+        if let Some(set) = set {
+            self.timers.remove(&timer(set));
+        }
+        if let Some(at) = at {
+            self.timers.insert(timer(at));
+        }
+        let key = (limit.account, limit.spec.limit_id.clone(), group.clone());
+        self.changed.timers.insert(key);
+        match at {
+            Some(at) => limit.timers.insert(group, at),
+            None => limit.timers.remove(&group),
+        };
+    }
+
+    /// Takes the timer of a limit that is being removed out of the queue.
+    pub(super) fn forget_timer(&mut self, number: LimitNumber, group: CompactString, at: Millis) {
+        let limit = self.limit(number);
+        let account = limit.account;
+        let account_id = self.accounts[account.0 as usize].id.clone();
+        let limit_id = limit.spec.limit_id.clone();
+        self.changed.timers.insert((account, limit_id.clone(), group.clone()));
+        self.timers.remove(&Timer { at, account_id, limit_id, group, limit: number });
+    }
+
+    /// Sets a group's timer unless an earlier one stands.
+    pub(super) fn set_timer_at_most(
+        &mut self,
+        number: LimitNumber,
+        group: CompactString,
+        at: Millis,
+    ) {
+        let set = self.limit(number).timers.get(&group);
+        if set.is_none_or(|set| *set > at) {
+            self.set_timer(number, group, Some(at));
+        }
+    }
+}
+
+fn zero(measure: Measure) -> Amount {
+    match measure {
+        Measure::Cost => Amount::Cost(crate::money::Money::ZERO),
+        Measure::Requests | Measure::Recipients => Amount::Count(0),
+    }
+}

@@ -1,3 +1,6 @@
+pub mod engine;
 pub mod fold;
+pub mod journal;
 pub mod money;
+pub mod store;
 pub mod time;

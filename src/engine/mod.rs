@@ -1,0 +1,3 @@
+//! The engine: the loop of one partition, its recovery, its publishing, and who owns what.
+
+pub mod log;

@@ -1,0 +1,94 @@
+//! The store: every row of a partition as of a journal position, on disk. Promise: rows and position
+//! change together or not at all; the store is a cache of the log (L2) and may be lost at any time.
+//! It never decides: the fold reads what it holds, the engine says when to write.
+
+use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State};
+use crate::journal::Tip;
+use crate::time::{Day, Millis, Month};
+
+/// The journal position that the rows stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub tip: Tip,
+    pub clockwork: Clockwork,
+}
+
+/// The last block record of a key, as it was or is to be published (L6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockRow {
+    /// Of the account; rises with each block record.
+    pub sequence: u64,
+    /// The record's bytes for the block-state topic.
+    pub payload: Vec<u8>,
+    /// `Some` for a lifted block of a scope that means each number: its row goes a day later.
+    pub goes_after: Option<Millis>,
+}
+
+/// What one checkpoint writes, all at once.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub epoch: Epoch,
+    pub position: Position,
+    pub rows: Vec<Row>,
+    /// Block rows by block_key; `None` goes.
+    pub blocks: Vec<(String, Option<BlockRow>)>,
+    pub retention: Retention,
+}
+
+/// What is dropped with a checkpoint: calendar windows before these, dedup ids of earlier minutes.
+/// Sliding groups go when they ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub days_before: Day,
+    pub months_before: Month,
+    pub minutes_before: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the state in {place} cannot be {act}: {reason}")]
+    Storage { place: String, act: &'static str, reason: String },
+    #[error(
+        "the state in {place} is damaged ({what}): move it away and start again, the topics rebuild it"
+    )]
+    Damaged { place: String, what: String },
+}
+
+/// Where a partition's rows are kept. Two implementations: RocksDB and memory.
+pub trait Store {
+    /// The position of the rows; `None` when there are none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn position(&mut self) -> Result<Option<Position>, Error>;
+
+    /// Fills an empty state with the resident rows (accounts, limits, timers, dedup ids) and the
+    /// clockwork, and gives the block rows.
+    ///
+    /// # Errors
+    /// When a row cannot be read or does not fit.
+    fn restore(&mut self, state: &mut State) -> Result<Vec<(String, BlockRow)>, Error>;
+
+    /// Reads the rows that are there of those needed. A day's group of a distinct-recipient limit
+    /// comes whole; `Need::Groups` gives every group of the limit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
+
+    /// Begins to write a checkpoint in the background. One at a time: the next only after `written`
+    /// told of this one.
+    fn submit(&mut self, checkpoint: Checkpoint);
+
+    /// Tells once that the submitted checkpoint is written, or why not.
+    fn written(&mut self) -> Option<Result<Epoch, Error>>;
+
+    /// Moves all rows out of the way, for a person to look at, and starts empty.
+    ///
+    /// # Errors
+    /// When that fails.
+    fn set_aside(&mut self, reason: &str) -> Result<(), Error>;
+
+    /// Bytes on disk (or in memory), for the metrics.
+    fn bytes(&mut self) -> u64;
+}

@@ -1,3 +1,4 @@
 pub mod fold;
 pub mod money;
 pub mod time;
+pub mod wire;

@@ -4,6 +4,8 @@
 
 pub mod json;
 mod raw;
+mod shown;
+pub mod total;
 mod validate;
 mod window;
 

@@ -3,5 +3,7 @@
 
 mod line;
 mod syntax;
+mod write;
 
 pub use line::decode_line;
+pub use write::{write_decision, write_total};

@@ -4,3 +4,4 @@ pub mod journal;
 pub mod money;
 pub mod store;
 pub mod time;
+pub mod wire;

@@ -1,0 +1,280 @@
+//! Decisions and totals as their records: the names and the order of fields on FORMATS.md's page.
+//! Promise: JSON and Avro come from the same structs, so that their names cannot part; only times,
+//! bytes and money differ, by `is_human_readable`. Nothing is decided or left out here.
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use super::total::Total;
+use crate::fold::decision::{BlockChanged, Cause, LimitReached, Rejected, ThresholdCrossed};
+use crate::fold::event::Position;
+use crate::fold::limit::{Amount, Bounds, Scope};
+use crate::money::Six;
+use crate::time::Millis;
+
+/// As its text, in both encodings.
+#[derive(Clone, Copy)]
+pub struct Text<T>(pub T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// RFC 3339 in JSON, milliseconds since the epoch in Avro.
+#[derive(Clone, Copy)]
+pub struct Time(pub Millis);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&self.0)
+        } else {
+            serializer.serialize_i64(self.0.0)
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct ScopeShown<'a> {
+    kind: &'static str,
+    id: Option<&'a str>,
+}
+
+#[derive(Default, Serialize)]
+pub struct CauseShown<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<Text<&'a Position>>,
+}
+
+#[derive(Serialize)]
+pub struct ThresholdCrossedShown<'a> {
+    r#type: &'static str,
+    id: Text<Uuid>,
+    account_id: &'a str,
+    limit_id: &'a str,
+    limit_version: u32,
+    scope: ScopeShown<'a>,
+    measure: &'static str,
+    window: &'a str,
+    window_start: Option<Time>,
+    window_end: Option<Time>,
+    arming: u32,
+    threshold: u8,
+    direction: &'static str,
+    highest: bool,
+    configured_limit: Text<Amount>,
+    before: Text<Amount>,
+    current: Text<Amount>,
+    now: Time,
+    cause: CauseShown<'a>,
+}
+
+#[derive(Serialize)]
+pub struct LimitReachedShown<'a> {
+    r#type: &'static str,
+    id: Text<Uuid>,
+    account_id: &'a str,
+    limit_id: &'a str,
+    limit_version: u32,
+    scope: ScopeShown<'a>,
+    measure: &'static str,
+    window: &'a str,
+    window_start: Option<Time>,
+    window_end: Option<Time>,
+    arming: u32,
+    action: &'static str,
+    configured_limit: Text<Amount>,
+    before: Text<Amount>,
+    current: Text<Amount>,
+    now: Time,
+    cause: CauseShown<'a>,
+}
+
+#[derive(Serialize)]
+pub struct BlockChangedShown<'a> {
+    r#type: &'static str,
+    id: Text<Uuid>,
+    block_key: &'a str,
+    account_id: &'a str,
+    limit_id: &'a str,
+    limit_version: u32,
+    scope: ScopeShown<'a>,
+    measure: &'static str,
+    window: &'a str,
+    blocked: bool,
+    blocked_until: Option<Time>,
+    configured_limit: Text<Amount>,
+    before: Text<Amount>,
+    current: Text<Amount>,
+    sequence: i64,
+    now: Time,
+    cause: CauseShown<'a>,
+}
+
+#[derive(Serialize)]
+pub struct RejectedShown<'a> {
+    r#type: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_id: Option<&'a str>,
+    detail: &'a str,
+    now: Option<Time>,
+    position: Text<&'a Position>,
+}
+
+#[derive(Serialize)]
+pub struct TotalShown<'a> {
+    account_id: &'a str,
+    scope: ScopeShown<'a>,
+    window: &'static str,
+    window_start: Time,
+    cost: Text<Six>,
+    requests: u64,
+}
+
+pub fn scope(scope: &Scope) -> ScopeShown<'_> {
+    ScopeShown { kind: scope.kind.as_str(), id: scope.id.as_deref() }
+}
+
+fn cause(cause: &Cause) -> CauseShown<'_> {
+    let of_event = |kind, event_id, occurred_at, position| CauseShown {
+        kind,
+        event_id: Some(event_id),
+        occurred_at: Some(Time(occurred_at)),
+        command_id: None,
+        position: Some(Text(position)),
+    };
+    match cause {
+        Cause::Event { event_id, occurred_at, position } => {
+            of_event("event", event_id, *occurred_at, position)
+        }
+        Cause::Correction { event_id, occurred_at, position } => {
+            of_event("correction", event_id, *occurred_at, position)
+        }
+        Cause::Command { command_id, position } => CauseShown {
+            kind: "command",
+            command_id: Some(command_id),
+            position: Some(Text(position)),
+            ..CauseShown::default()
+        },
+        Cause::WindowEnd => CauseShown { kind: "window_end", ..CauseShown::default() },
+    }
+}
+
+fn start(bounds: Option<Bounds>) -> Option<Time> {
+    bounds.map(|bounds| Time(bounds.start))
+}
+
+fn end(bounds: Option<Bounds>) -> Option<Time> {
+    bounds.map(|bounds| Time(bounds.end))
+}
+
+pub fn threshold_crossed(crossed: &ThresholdCrossed) -> ThresholdCrossedShown<'_> {
+    let evidence = &crossed.evidence;
+    ThresholdCrossedShown {
+        r#type: "threshold_crossed",
+        id: Text(evidence.id),
+        account_id: &evidence.account_id,
+        limit_id: &evidence.limit_id,
+        limit_version: evidence.limit_version,
+        scope: scope(&evidence.scope),
+        measure: evidence.measure.as_str(),
+        window: evidence.window.as_str(),
+        window_start: start(crossed.bounds),
+        window_end: end(crossed.bounds),
+        arming: crossed.arming,
+        threshold: crossed.threshold,
+        direction: crossed.direction.as_str(),
+        highest: crossed.highest,
+        configured_limit: Text(evidence.configured_limit),
+        before: Text(evidence.before),
+        current: Text(evidence.current),
+        now: Time(evidence.now),
+        cause: cause(&evidence.cause),
+    }
+}
+
+pub fn limit_reached(reached: &LimitReached) -> LimitReachedShown<'_> {
+    let evidence = &reached.evidence;
+    LimitReachedShown {
+        r#type: "limit_reached",
+        id: Text(evidence.id),
+        account_id: &evidence.account_id,
+        limit_id: &evidence.limit_id,
+        limit_version: evidence.limit_version,
+        scope: scope(&evidence.scope),
+        measure: evidence.measure.as_str(),
+        window: evidence.window.as_str(),
+        window_start: start(reached.bounds),
+        window_end: end(reached.bounds),
+        arming: reached.arming,
+        action: reached.action.as_str(),
+        configured_limit: Text(evidence.configured_limit),
+        before: Text(evidence.before),
+        current: Text(evidence.current),
+        now: Time(evidence.now),
+        cause: cause(&evidence.cause),
+    }
+}
+
+pub fn block_changed(changed: &BlockChanged) -> BlockChangedShown<'_> {
+    let evidence = &changed.evidence;
+    BlockChangedShown {
+        r#type: "block_changed",
+        id: Text(evidence.id),
+        block_key: &changed.block_key,
+        account_id: &evidence.account_id,
+        limit_id: &evidence.limit_id,
+        limit_version: evidence.limit_version,
+        scope: scope(&evidence.scope),
+        measure: evidence.measure.as_str(),
+        window: evidence.window.as_str(),
+        blocked: changed.blocked(),
+        blocked_until: changed.blocked_until.map(Time),
+        configured_limit: Text(evidence.configured_limit),
+        before: Text(evidence.before),
+        current: Text(evidence.current),
+        sequence: i64::try_from(changed.sequence).expect("nobody counts to 2^63 block records"),
+        now: Time(evidence.now),
+        cause: cause(&evidence.cause),
+    }
+}
+
+pub fn rejected(rejected: &Rejected) -> RejectedShown<'_> {
+    RejectedShown {
+        r#type: "rejected",
+        reason: rejected.reason.as_str(),
+        account_id: rejected.account_id.as_deref(),
+        event_id: rejected.event_id.as_deref(),
+        command_id: rejected.command_id.as_deref(),
+        detail: &rejected.detail,
+        now: rejected.now.map(Time),
+        position: Text(&rejected.position),
+    }
+}
+
+pub fn total(total: &Total) -> TotalShown<'_> {
+    TotalShown {
+        account_id: &total.account_id,
+        scope: scope(&total.scope),
+        window: total.window.as_str(),
+        window_start: Time(total.window_start),
+        cost: Text(total.cost.six()),
+        requests: total.requests,
+    }
+}

@@ -61,7 +61,10 @@ fn logs_give_the_decisions_and_totals_beside_them() {
             let (a, b) = (expected.get(index), actual.get(index));
             if a != b {
                 failed += 1;
-                println!("{name} decision {index}:\n expected {a:#?}\n actual {:#?}", full.get(index));
+                println!(
+                    "{name} decision {index}:\n expected {a:#?}\n actual {:#?}",
+                    full.get(index)
+                );
                 break;
             }
         }

@@ -15,7 +15,7 @@ use super::sliding::Sliding;
 use super::state::{Account, Counts, State};
 use super::table::Epoch;
 use super::tally::{AccountNumber, Calendar, ScopeName, Tally, TallyKey};
-use super::timer::Timer;
+use super::timer::{TIMERS_PER_RECORD_MAX, Timer};
 use crate::time::Millis;
 
 /// Names a limit's groups in the store: a limit set again after a removal has other groups.
@@ -198,6 +198,13 @@ impl State {
             + self.distincts.evict(written, unused_since)
     }
 
+    /// Sequence of the account's last block record; 0 before the first.
+    #[must_use]
+    pub fn sequence(&self, account_id: &str) -> u64 {
+        let number = self.account_numbers.get(account_id);
+        number.map_or(0, |number| self.accounts[number.0 as usize].sequence)
+    }
+
     /// Rows in memory: (of accounts, limits, timers, names; evictable ones; dedup ids).
     #[must_use]
     pub fn rows(&self) -> (usize, usize, usize) {
@@ -286,7 +293,11 @@ impl State {
     /// The rows that folding `lines` and then moving `now` to `to` needs and memory lacks, each
     /// once. All lines but the first must leave `now` in the UTC day to which the first moves it.
     #[must_use]
-    pub fn needs(&mut self, lines: &[Line], to: Millis) -> Vec<Need> {
+    pub fn needs<'a>(
+        &mut self,
+        lines: impl IntoIterator<Item = &'a Line>,
+        to: Millis,
+    ) -> Vec<Need> {
         let mut needs = Vec::new();
         let mut now = self.now.unwrap_or(Millis(0));
         for line in lines {
@@ -304,8 +315,9 @@ impl State {
             }
         }
         let to = now.max(to);
-        let due: Vec<Timer> =
-            self.timers.iter().take_while(|timer| timer.at <= to).cloned().collect();
+        // More never fire in one batch: a slice takes no lines, and lines come while few are due.
+        let due = self.timers.iter().take(TIMERS_PER_RECORD_MAX);
+        let due: Vec<Timer> = due.take_while(|timer| timer.at <= to).cloned().collect();
         for timer in due {
             self.need_for_limit(timer.limit, &timer.group, timer.at, &mut needs);
         }

@@ -33,6 +33,20 @@ pub struct Counts {
     pub requests: u64,
 }
 
+impl Counts {
+    /// What was added since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Counts) -> Counts {
+        Counts {
+            events: self.events - before.events,
+            duplicates: self.duplicates - before.duplicates,
+            rejects: self.rejects - before.rejects,
+            cost: Money(self.cost.0 - before.cost.0),
+            requests: self.requests - before.requests,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Account {
     pub id: CompactString,

@@ -11,6 +11,9 @@ use crate::time::{Day, Millis, Month};
 pub struct Position {
     pub tip: Tip,
     pub clockwork: Clockwork,
+    /// Greatest record timestamps of the billed and of the command topic up to there.
+    pub billed_latest: Millis,
+    pub commands_latest: Millis,
 }
 
 /// The last block record of a key, as it was or is to be published (L6).
@@ -82,6 +85,9 @@ pub trait Store {
 
     /// Tells once that the submitted checkpoint is written, or why not.
     fn written(&mut self) -> Option<Result<Epoch, Error>>;
+
+    /// Waits until a submitted checkpoint is written or has failed, and tells of it no more.
+    fn settle(&mut self);
 
     /// Moves all rows out of the way, for a person to look at, and starts empty.
     ///

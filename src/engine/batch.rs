@@ -1,0 +1,121 @@
+//! One batch: lines and a last tick through the fold, and what came of it. Promise: the same lines
+//! and tick give the same control totals and decision hash to everyone (L1); recovery compares them.
+
+use super::intake::Waiting;
+use super::log::{Output, Topic};
+use crate::fold::decision::{BlockChanged, Decision};
+use crate::fold::limit::ScopeKind;
+use crate::fold::{Counts, State};
+use crate::journal::{Hash, Hasher};
+use crate::store::BlockRow;
+use crate::time::{DAY_MS, Millis};
+use crate::wire::{self, Encoder, json};
+
+/// Bytes of an original that a dead letter carries at most; beyond, it is cut and says so.
+pub const ORIGINAL_BYTES_MAX: usize = 512 * 1024;
+
+/// What folding a batch gave.
+#[derive(Debug)]
+pub struct Folded {
+    pub control: Counts,
+    pub decisions: Vec<Decision>,
+    pub decisions_hash: Hash,
+    /// The record's `now`.
+    pub now: Millis,
+    /// Bytes of rejected lines, in the order of their `Rejected` decisions.
+    originals: Vec<Vec<u8>>,
+    /// Record timestamp of the oldest line, for the lag to the decision.
+    pub oldest: Option<Millis>,
+}
+
+/// A decided batch's records for the output topics.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// In order; block-state aside.
+    pub records: Vec<Output>,
+    /// The last block record of each key touched, in order of decision.
+    pub blocks: Vec<(String, BlockRow)>,
+}
+
+/// Folds lines, then moves `now` to `tick`; without lines a slice of timers at most.
+pub fn fold(state: &mut State, lines: Vec<Waiting>, tick: Millis) -> Folded {
+    let before = state.counts();
+    let mut decisions = Vec::new();
+    let mut originals = Vec::new();
+    let oldest = lines.first().map(|waiting| waiting.raw.timestamp);
+    let none = lines.is_empty();
+    for waiting in lines {
+        let rejects = state.counts().rejects;
+        state.fold_line(&waiting.line, &mut decisions);
+        if state.counts().rejects > rejects {
+            originals.push(waiting.raw.value.unwrap_or_default());
+        }
+    }
+    if none {
+        state.advance_slice(tick, &mut decisions);
+    } else {
+        state.advance(tick, &mut decisions);
+    }
+    let now = state.now().expect("a tick has moved now");
+    let decisions_hash = hash(&decisions);
+    let control = state.counts().since(&before);
+    Folded { control, decisions, decisions_hash, now, originals, oldest }
+}
+
+fn hash(decisions: &[Decision]) -> Hash {
+    let mut hasher = Hasher::default();
+    let mut line = Vec::new();
+    for decision in decisions {
+        line.clear();
+        json::write_decision(decision, &mut line);
+        line.push(b'\n');
+        hasher.update(&line);
+    }
+    hasher.finish()
+}
+
+impl Folded {
+    /// Encodes the decisions for their topics.
+    ///
+    /// # Errors
+    /// When the encoder cannot, for the time being; nothing is lost by asking again.
+    pub fn outputs(&self, encoder: &Encoder) -> Result<Outputs, wire::Error> {
+        let mut outputs = Outputs::default();
+        let mut originals = self.originals.iter();
+        for decision in &self.decisions {
+            let (topic, key, original) = match decision {
+                Decision::ThresholdCrossed(crossed) => {
+                    (Topic::ThresholdCrossed, Some(crossed.evidence.account_id.as_bytes()), None)
+                }
+                Decision::LimitReached(reached) => {
+                    (Topic::LimitReached, Some(reached.evidence.account_id.as_bytes()), None)
+                }
+                Decision::BlockChanged(changed) => {
+                    let payload = encoder.encode_decision(decision, None, false)?;
+                    outputs.blocks.push((changed.block_key.clone(), block_row(changed, payload)));
+                    continue;
+                }
+                Decision::Rejected(rejected) => {
+                    let original = originals.next().expect("a rejected line's bytes were kept");
+                    let key = rejected.account_id.as_deref().map(str::as_bytes);
+                    (Topic::DeadLetter, key, Some(original.as_slice()))
+                }
+            };
+            let cut = original.map(|bytes| &bytes[..bytes.len().min(ORIGINAL_BYTES_MAX)]);
+            let truncated = original.is_some_and(|bytes| bytes.len() > ORIGINAL_BYTES_MAX);
+            let value = Some(encoder.encode_decision(decision, cut, truncated)?);
+            outputs.records.push(Output { topic, key: key.map(<[u8]>::to_vec), value });
+        }
+        Ok(outputs)
+    }
+}
+
+fn block_row(changed: &BlockChanged, payload: Vec<u8>) -> BlockRow {
+    let evidence = &changed.evidence;
+    // Only keys of "each number" end with a number; those go a day after the lift.
+    let numbered = matches!(evidence.scope.kind, ScopeKind::Recipient | ScopeKind::Sender)
+        && !changed.block_key.ends_with(&format!("/{}", evidence.limit_id));
+    let goes = numbered && !changed.blocked();
+    let goes_after = goes.then(|| Millis(evidence.now.0 + DAY_MS));
+    BlockRow { sequence: changed.sequence, payload, goes_after }
+}

@@ -1,0 +1,169 @@
+//! When to write what to the store. Promise: a frozen list is written only once its very record
+//! (hash, not only seq) is in the valid chain and everything up to it is published; the fold never
+//! waits for the disk.
+
+use super::intake::Folded;
+use super::options::Options;
+use crate::fold::{Clockwork, Counts, Epoch, Row, State};
+use crate::journal::{Hash, Tip};
+use crate::store::{BlockRow, Checkpoint, Position, Retention};
+use crate::time::{Day, Millis, Month};
+
+/// Estimated bytes of an evictable row in memory, with its share of the maps.
+const ROW_BYTES: usize = 160;
+/// Evicts rows unused for so many checkpoints first, then for fewer.
+const UNUSED_EPOCHS: [Epoch; 4] = [8, 4, 1, 0];
+
+/// Rows as of a record that may not have won yet.
+#[derive(Debug)]
+struct Frozen {
+    seq: u64,
+    hash: Hash,
+    /// Known once the record has won.
+    tip: Option<Tip>,
+    epoch: Epoch,
+    rows: Vec<Row>,
+    clockwork: Clockwork,
+    folded: (Folded, Folded),
+}
+
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    interval_ms: i64,
+    lines_max: u64,
+    retention_days: i32,
+    retention_months: i32,
+    /// Lines folded since the last freeze.
+    lines: u64,
+    last_at: Option<Millis>,
+    frozen: Option<Frozen>,
+    /// Under way to the disk.
+    submitted: Option<Tip>,
+    stored: Option<u64>,
+}
+
+impl Checkpoints {
+    pub fn new(options: &Options) -> Checkpoints {
+        Checkpoints {
+            interval_ms: options.checkpoint_interval_ms,
+            lines_max: options.checkpoint_lines_max as u64,
+            retention_days: i32::try_from(options.retention_days).unwrap_or(i32::MAX),
+            retention_months: i32::try_from(options.retention_months).unwrap_or(i32::MAX),
+            lines: 0,
+            last_at: None,
+            frozen: None,
+            submitted: None,
+            stored: None,
+        }
+    }
+
+    /// After a loss: what was frozen on top of the chain is void.
+    pub fn forget(&mut self) {
+        self.frozen = None;
+        self.submitted = None;
+        self.stored = None;
+        self.lines = 0;
+    }
+
+    /// The state was restored from the store at this position.
+    pub fn restored(&mut self, seq: u64) {
+        self.stored = Some(seq);
+    }
+
+    /// Position of the rows in the store.
+    pub fn stored(&self) -> Option<u64> {
+        self.stored
+    }
+
+    pub fn folded(&mut self, control: &Counts) {
+        // A timer slice counts too: it may change as many rows as lines do.
+        self.lines += 1 + control.events + control.rejects;
+    }
+
+    /// Freezes the changed rows behind the record of `tip`, just folded, if it is time.
+    pub fn freeze_if_due(
+        &mut self,
+        tip: &Tip,
+        state: &mut State,
+        folded: (Folded, Folded),
+        now: Millis,
+    ) {
+        let last = *self.last_at.get_or_insert(now);
+        let due = self.lines >= self.lines_max || now.0 - last.0 >= self.interval_ms;
+        if due && self.frozen.is_none() && self.submitted.is_none() {
+            self.last_at = Some(now);
+            self.freeze(tip, state, folded);
+        }
+    }
+
+    /// Freezes at the end, when the record of `tip` is the chain's last.
+    pub fn freeze_last(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
+        let stored = self.stored == Some(tip.seq);
+        if self.frozen.is_none() && self.submitted.is_none() && !stored {
+            self.freeze(tip, state, folded);
+            self.won(tip);
+        }
+    }
+
+    fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
+        let mut rows = Vec::new();
+        let epoch = state.freeze(|row| rows.push(row));
+        self.lines = 0;
+        let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
+        self.frozen = Some(Frozen { seq, hash, tip: None, epoch, rows, clockwork, folded });
+    }
+
+    /// A record has joined the valid chain.
+    pub fn won(&mut self, tip: &Tip) {
+        if let Some(frozen) = &mut self.frozen
+            && frozen.seq == tip.seq
+        {
+            assert!(frozen.hash == tip.hash, "a frozen list of another record was kept");
+            frozen.tip = Some(tip.clone());
+        }
+    }
+
+    /// The checkpoint to be written now, if its record has won and is published.
+    pub fn submit(
+        &mut self,
+        published_through: Option<u64>,
+        blocks: impl FnOnce() -> Vec<(String, Option<BlockRow>)>,
+    ) -> Option<Checkpoint> {
+        let frozen = self
+            .frozen
+            .take_if(|frozen| frozen.tip.is_some() && published_through >= Some(frozen.seq))?;
+        let tip = frozen.tip?;
+        self.submitted = Some(tip.clone());
+        let now = frozen.clockwork.now.unwrap_or(Millis(0));
+        let retention = Retention {
+            days_before: Day(now.day().0 - self.retention_days),
+            months_before: Month(now.month().0 - self.retention_months),
+            minutes_before: frozen.clockwork.forgotten_before_minute,
+        };
+        let (billed, commands) = frozen.folded;
+        let position = Position {
+            tip,
+            clockwork: frozen.clockwork,
+            billed_latest: billed.latest,
+            commands_latest: commands.latest,
+        };
+        let (epoch, rows) = (frozen.epoch, frozen.rows);
+        Some(Checkpoint { epoch, position, rows, blocks: blocks(), retention })
+    }
+
+    /// The submitted checkpoint is on disk: rows beyond the memory budget may go.
+    pub fn written(&mut self, epoch: Epoch, state: &mut State, memory_max: usize) -> Option<Tip> {
+        let tip = self.submitted.take();
+        if let Some(tip) = &tip {
+            self.stored = Some(tip.seq);
+        }
+        for unused in UNUSED_EPOCHS {
+            let (_, evictable, _) = state.rows();
+            if evictable * ROW_BYTES <= memory_max {
+                break;
+            }
+            state.evict(epoch, (epoch + 1).saturating_sub(unused));
+        }
+        tip
+    }
+}

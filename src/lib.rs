@@ -1,4 +1,7 @@
+#[cfg(feature = "engine")]
+pub mod cli;
 pub mod engine;
+pub mod error;
 pub mod fold;
 pub mod journal;
 pub mod money;

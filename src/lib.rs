@@ -1,5 +1,7 @@
 #[cfg(feature = "engine")]
 pub mod cli;
+#[cfg(feature = "engine")]
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod fold;

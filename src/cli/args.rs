@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::LogLevel;
 use crate::time::Millis;
 
 const EXIT_CODES: &str = "\
@@ -62,15 +63,6 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 /// Where the configuration is; without a file, the defaults and the environment count.
@@ -256,8 +248,14 @@ pub enum ConfigCommand {
     #[command(after_help = "Example:\n  tollgate config check --config tollgate.toml")]
     Check(ConfigFile),
     /// Print the configuration in force as TOML, and where each value comes from
-    #[command(after_help = "Example:\n  tollgate config print > tollgate.toml")]
-    Print(ConfigFile),
+    #[command(after_help = "Example:\n  tollgate config print --docs > tollgate.toml")]
+    Print {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Say above each key what it means: a template to start from
+        #[arg(long)]
+        docs: bool,
+    },
     /// Print the JSON Schema of the configuration: every key with unit, default and consequence
     #[command(after_help = "Example:\n  tollgate config schema > tollgate.schema.json")]
     Schema,

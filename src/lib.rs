@@ -1,4 +1,6 @@
 #[cfg(feature = "engine")]
+pub mod api;
+#[cfg(feature = "engine")]
 pub mod cli;
 #[cfg(feature = "engine")]
 pub mod config;
@@ -8,5 +10,9 @@ pub mod fold;
 pub mod journal;
 pub mod money;
 pub mod store;
+#[cfg(feature = "engine")]
+pub mod telemetry;
 pub mod time;
+#[cfg(feature = "engine")]
+pub mod topics;
 pub mod wire;

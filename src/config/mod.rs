@@ -2,6 +2,7 @@
 //! Promise: a `Config` that was loaded keeps every rule, and loading reports all faults at once,
 //! each with its place and a remedy. It reads one file and the variables it is given, nothing else.
 
+mod client;
 mod contradictions;
 mod fault;
 mod load;

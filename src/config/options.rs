@@ -39,6 +39,10 @@ pub struct KafkaOptions {
     /// (`group.min.session.timeout.ms`, 6000 as a rule).
     #[schemars(range(min = 1_000, max = 1_800_000))]
     pub session_timeout_ms: u32,
+    /// Milliseconds in which brokers must answer a question about the cluster (topics, positions).
+    /// Beyond, a command ends with an error.
+    #[schemars(range(min = 1_000, max = 300_000))]
+    pub request_timeout_ms: u32,
     /// Further librdkafka properties for every client, passed on as they are: `security.protocol`,
     /// `sasl.mechanisms`, `ssl.ca.location`, … Properties on which the promises of the engine rest
     /// (acks, idempotence, offsets, group) are refused. As a variable:
@@ -268,6 +272,7 @@ impl Default for KafkaOptions {
             bootstrap: vec!["127.0.0.1:9092".to_owned()],
             group: "tollgate".to_owned(),
             session_timeout_ms: 10_000,
+            request_timeout_ms: 15_000,
             client: BTreeMap::new(),
         }
     }

@@ -78,12 +78,18 @@ impl Error {
 /// `message: cause: deeper cause`, then the remedy on a line of its own.
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.message)?;
+        let mut text = self.message.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
-            write!(out, ": {error}")?;
+            // Some libraries already say their cause's words in their own.
+            let words = error.to_string();
+            if !text.contains(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
             cause = error.source();
         }
+        out.write_str(&text)?;
         match &self.remedy {
             Some(remedy) => write!(out, "\n  next: {remedy}"),
             None => Ok(()),

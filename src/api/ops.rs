@@ -15,14 +15,12 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 
 use crate::config::HttpOptions;
-use crate::telemetry::{Heartbeats, Metrics, Readiness};
+use crate::telemetry::{Metrics, Telemetry};
 
 /// What the server shows.
 #[derive(Clone, Debug)]
 pub struct Ops {
-    pub metrics: Metrics,
-    pub readiness: Arc<Readiness>,
-    pub heartbeats: Arc<Heartbeats>,
+    pub telemetry: Telemetry,
     pub options: HttpOptions,
 }
 
@@ -69,16 +67,17 @@ pub async fn serve(
 }
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
-    ([(header::CONTENT_TYPE, Metrics::content_type())], ops.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, Metrics::content_type())], ops.telemetry.metrics.render())
+        .into_response()
 }
 
 async fn livez(State(ops): State<Arc<Ops>>) -> Response {
     let silence_max = Duration::from_millis(ops.options.live_silence_max_ms.into());
-    answer(ops.heartbeats.report(silence_max), "live")
+    answer(ops.telemetry.heartbeats.report(silence_max), "live")
 }
 
 async fn readyz(State(ops): State<Arc<Ops>>) -> Response {
-    answer(ops.readiness.report(ops.options.ready_lag_max), "ready")
+    answer(ops.telemetry.readiness.report(ops.options.ready_lag_max), "ready")
 }
 
 /// 200 when the report says yes, else 503.
@@ -107,9 +106,7 @@ mod tests {
     #[test]
     fn the_server_tells_readiness_liveness_and_metrics() {
         let ops = Ops {
-            metrics: Metrics::new(),
-            readiness: Arc::default(),
-            heartbeats: Arc::default(),
+            telemetry: Telemetry::default(),
             options: HttpOptions { listen: "127.0.0.1:0".to_owned(), ..HttpOptions::default() },
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -122,7 +119,7 @@ mod tests {
         let answer = fetch(address, "/readyz");
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         assert!(answer.contains("no partitions assigned"), "{answer}");
-        ops.readiness.assigned();
+        ops.telemetry.readiness.assigned();
         assert!(fetch(address, "/readyz").starts_with("HTTP/1.1 200"));
         assert!(fetch(address, "/livez").contains("\"live\":true"));
         let answer = fetch(address, "/metrics");

@@ -32,8 +32,9 @@ Examples:
 #[command(name = "tollgate", version, propagate_version = true)]
 #[command(after_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct Cli {
-    /// What is logged to standard error; goes before `log.level` of the configuration
-    #[arg(long, global = true, value_name = "LEVEL", value_enum)]
+    /// What is logged to standard error: error, warn, info, debug or trace; goes before `log.level`
+    /// of the configuration
+    #[arg(long, global = true, value_name = "LEVEL", value_enum, hide_possible_values = true)]
     pub log_level: Option<LogLevel>,
     #[command(subcommand)]
     pub command: Command,
@@ -69,7 +70,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigFile {
     /// Configuration in TOML; TOLLGATE_* variables go before it, defaults behind it
-    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "TOLLGATE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 }
 
@@ -248,13 +249,13 @@ pub enum ConfigCommand {
     #[command(after_help = "Example:\n  tollgate config check --config tollgate.toml")]
     Check(ConfigFile),
     /// Print the configuration in force as TOML, and where each value comes from
-    #[command(after_help = "Example:\n  tollgate config print --docs > tollgate.toml")]
+    #[command(after_help = "Example:\n  tollgate config print > tollgate.toml")]
     Print {
         #[command(flatten)]
         file: ConfigFile,
-        /// Say above each key what it means: a template to start from
+        /// Leave out what each key means
         #[arg(long)]
-        docs: bool,
+        brief: bool,
     },
     /// Print the JSON Schema of the configuration: every key with unit, default and consequence
     #[command(after_help = "Example:\n  tollgate config schema > tollgate.schema.json")]

@@ -21,13 +21,19 @@ pub fn print(loaded: &Loaded, docs: bool) -> String {
     for key in plain {
         let (of, name) = key.path.split_once('.').expect("keys stand in sections");
         if of != section {
-            print_tables(&mut text, &tables, section, &tree, loaded);
+            print_tables(&mut text, &tables, section, &tree, loaded, docs);
             section = of;
-            text.push_str(if text.is_empty() { "[" } else { "\n[" });
-            text.push_str(section);
-            text.push_str("]\n");
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            let about = rules::Rule(&schema).property(section);
+            if let (true, Some(about)) = (docs, about) {
+                text.push_str(&format!("# {}\n", about.description()));
+            }
+            text.push_str(&format!("[{section}]\n"));
         }
         if docs {
+            text.push('\n');
             print_description(&mut text, key);
         }
         let origin = origin(loaded, &key.path);
@@ -36,17 +42,27 @@ pub fn print(loaded: &Loaded, docs: bool) -> String {
             value => text.push_str(&format!("{name} = {}  # {origin}\n", toml_of(value))),
         }
     }
-    print_tables(&mut text, &tables, section, &tree, loaded);
+    print_tables(&mut text, &tables, section, &tree, loaded, docs);
     text
 }
 
-fn print_tables(text: &mut String, tables: &[&Key], section: &str, tree: &Value, loaded: &Loaded) {
+fn print_tables(
+    text: &mut String,
+    tables: &[&Key],
+    section: &str,
+    tree: &Value,
+    loaded: &Loaded,
+    docs: bool,
+) {
     for key in tables {
         let (of, name) = key.path.split_once('.').expect("keys stand in sections");
-        let entries = tree[of][name].as_object();
-        let entries = entries.filter(|entries| of == section && !entries.is_empty());
-        let Some(entries) = entries else { continue };
-        text.push_str(&format!("\n[{}]\n", key.path));
+        let entries = tree[of][name].as_object().filter(|_| of == section);
+        let Some(entries) = entries.filter(|entries| docs || !entries.is_empty()) else { continue };
+        text.push('\n');
+        if docs {
+            print_description(text, key);
+        }
+        text.push_str(&format!("[{}]\n", key.path));
         for (property, value) in entries {
             let path = format!("{}.{property}", key.path);
             let origin = origin(loaded, &path);
@@ -60,11 +76,14 @@ fn print_tables(text: &mut String, tables: &[&Key], section: &str, tree: &Value,
 }
 
 fn print_description(text: &mut String, key: &Key) {
-    text.push('\n');
     for line in key.rule.description().lines() {
         text.push_str(&format!("# {line}\n"));
     }
-    text.push_str(&format!("# Takes {}.\n", key.rule.expected()));
+    let default = match key.rule.default() {
+        None | Some(Value::Null) => "unset".to_owned(),
+        Some(value) => toml_of(value),
+    };
+    text.push_str(&format!("# Takes {}; default: {default}.\n", key.rule.expected()));
 }
 
 fn origin(loaded: &Loaded, path: &str) -> String {

@@ -66,6 +66,10 @@ impl<'s> Rule<'s> {
         self.0.get("description").and_then(Value::as_str).unwrap_or_default()
     }
 
+    pub fn default(self) -> Option<&'s Value> {
+        self.0.get("default")
+    }
+
     /// Whether a value may be of this JSON kind; `integer`, `string`, …
     fn may_be(self, kind: &str) -> bool {
         match self.0.get("type") {

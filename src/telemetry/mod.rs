@@ -2,6 +2,8 @@
 //! Promise: all metric names and the only clock reads stand in this folder. Nothing here decides
 //! anything, and no measurement reaches the fold (L1).
 
+use std::sync::Arc;
+
 mod clock;
 mod health;
 mod log;
@@ -11,3 +13,11 @@ pub use clock::{Stopwatch, SystemClock};
 pub use health::{Heartbeat, Heartbeats, PartitionHealth, Readiness};
 pub use log::log_to_stderr;
 pub use metrics::{Metrics, PartitionMetrics};
+
+/// Everything that a role reports to, shared with the operations server.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    pub metrics: Metrics,
+    pub readiness: Arc<Readiness>,
+    pub heartbeats: Arc<Heartbeats>,
+}

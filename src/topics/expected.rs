@@ -86,7 +86,8 @@ pub(super) struct Judged<'a> {
 
 impl Judged<'_> {
     fn find(&mut self, severity: Severity, message: String, remedy: String) {
-        self.findings.push(Finding { severity, topic: self.name.to_owned(), message, remedy });
+        let topics = vec![self.name.to_owned()];
+        self.findings.push(Finding { severity, topics, message, remedy });
     }
 
     /// Partition p of one topic belongs to partition p of all others.
@@ -313,11 +314,12 @@ mod tests {
     }
 
     #[test]
-    fn a_single_copy_is_a_warning_for_each_topic_and_no_error() {
+    fn a_single_copy_is_one_warning_and_no_error() {
         let mut config = Config::default();
         config.topics.replication = 1;
         let report = judge(&config, &as_created(&config));
-        assert_eq!(report.findings.len(), 7);
+        assert_eq!(report.findings.len(), 1);
+        assert_eq!(report.findings[0].topics.len(), 7);
         assert!(!report.has_errors());
     }
 
@@ -339,43 +341,43 @@ mod tests {
             shown(&config, &topics),
             [
                 format!(
-                    "error: messages.billed has message.timestamp.type=CreateTime: the fold's \
+                    "error: messages.billed: has message.timestamp.type=CreateTime: the fold's \
                      time would follow the clocks of producers\n  next: {alter} messages.billed \
                      --add-config message.timestamp.type=LogAppendTime"
                 ),
                 format!(
-                    "warning: messages.billed has retention.ms=604800000 (7 days): a partition \
-                     whose state is lost after that cannot be rebuilt\n  next: {alter} \
-                     messages.billed --add-config retention.ms=-1; or accept it: \
-                     topics.log_retention_days = 7"
-                ),
-                format!(
-                    "error: tollgate.commands has retention.ms=604800000: limits would be \
+                    "error: tollgate.commands: has retention.ms=604800000: limits would be \
                      forgotten\n  next: {alter} tollgate.commands --add-config retention.ms=-1"
                 ),
                 format!(
-                    "error: tollgate.journal has min.insync.replicas=1: a record counts as written \
+                    "error: tollgate.journal: has min.insync.replicas=1: a record counts as written \
                      with one copy, and vanishes with its broker\n  next: {alter} \
                      tollgate.journal --add-config min.insync.replicas=2"
                 ),
-                "error: tollgate.threshold-crossed has 9 partitions, but messages.billed has 8: \
+                "error: tollgate.threshold-crossed: has 9 partitions, but messages.billed has 8: \
                  all topics need the same count\n  next: kafka-topics.sh cannot take partitions \
                  away: name a new topic in topics.* and run tollgate topics create, or give \
                  messages.billed the count it had"
                     .to_owned(),
-                "error: tollgate.limit-reached has 4 partitions, but messages.billed has 8: all \
+                "error: tollgate.limit-reached: has 4 partitions, but messages.billed has 8: all \
                  topics need the same count\n  next: if nothing was folded yet: kafka-topics.sh \
                  --bootstrap-server 127.0.0.1:9092 --alter --topic tollgate.limit-reached \
                  --partitions 8; else accounts have moved: name a new set of topics"
                     .to_owned(),
                 format!(
-                    "error: tollgate.block-state has cleanup.policy=compact,delete: blocks would \
+                    "error: tollgate.block-state: has cleanup.policy=compact,delete: blocks would \
                      be forgotten, or pile up\n  next: {alter} tollgate.block-state --add-config \
                      cleanup.policy=compact"
                 ),
-                "error: tollgate.dead-letter does not exist\n  next: tollgate topics create, with \
+                "error: tollgate.dead-letter: does not exist\n  next: tollgate topics create, with \
                  the same configuration"
                     .to_owned(),
+                format!(
+                    "warning: messages.billed: has retention.ms=604800000 (7 days): a partition \
+                     whose state is lost after that cannot be rebuilt\n  next: {alter} \
+                     messages.billed --add-config retention.ms=-1; or accept it: \
+                     topics.log_retention_days = 7"
+                ),
             ]
         );
     }
@@ -400,7 +402,7 @@ mod tests {
             topic.settings = None;
         }
         let report = judge(&config, &topics);
-        assert_eq!(report.findings.len(), 7);
+        assert_eq!(report.findings.len(), 1);
         assert!(!report.has_errors());
     }
 }

@@ -33,7 +33,7 @@ pub enum Error {
     Unreachable { bootstrap: String, source: KafkaError },
     #[error("cannot create topics on {bootstrap}")]
     Create { bootstrap: String, source: KafkaError },
-    #[error("cannot create topic {topic} ({replication} copies, {brokers} brokers)")]
+    #[error("cannot create topic {topic} (copies: {replication}, brokers: {brokers})")]
     Refused { topic: String, replication: u16, brokers: usize, source: RDKafkaErrorCode },
     #[error("cannot start a runtime")]
     Runtime(#[source] std::io::Error),

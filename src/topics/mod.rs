@@ -23,18 +23,18 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// One deviation from what the engine assumes.
+/// One deviation from what the engine assumes, of all topics that have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
-    pub topic: String,
+    pub topics: Vec<String>,
     /// What is so, and what that would lead to.
     pub message: String,
     /// What to do, as a command where there is one.
     pub remedy: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The engine does not start.
@@ -66,7 +66,8 @@ impl fmt::Display for Finding {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(out, "{severity}: {} {}\n  next: {}", self.topic, self.message, self.remedy)
+        let topics = self.topics.join(", ");
+        write!(out, "{severity}: {topics}: {}\n  next: {}", self.message, self.remedy)
     }
 }
 
@@ -74,12 +75,12 @@ impl fmt::Display for Finding {
 #[must_use]
 pub fn judge(config: &Config, topics: &BTreeMap<String, Topic>) -> Report {
     let partitions = topics.get(&config.topics.billed).map(|topic| topic.partitions);
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
     for (role, name) in roles(&config.topics) {
         match topics.get(name) {
             None => findings.push(Finding {
                 severity: Severity::Error,
-                topic: name.to_owned(),
+                topics: vec![name.to_owned()],
                 message: "does not exist".to_owned(),
                 remedy: "tollgate topics create, with the same configuration".to_owned(),
             }),
@@ -93,5 +94,22 @@ pub fn judge(config: &Config, topics: &BTreeMap<String, Topic>) -> Report {
             }
         }
     }
-    Report { partitions, findings }
+    Report { partitions, findings: gathered(findings) }
+}
+
+/// Makes one finding of those that differ in their topic only; errors come first.
+fn gathered(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut gathered: Vec<Finding> = Vec::new();
+    for mut finding in findings {
+        let same = gathered.iter_mut().find(|other| {
+            (other.severity, &other.message, &other.remedy)
+                == (finding.severity, &finding.message, &finding.remedy)
+        });
+        match same {
+            Some(same) => same.topics.append(&mut finding.topics),
+            None => gathered.push(finding),
+        }
+    }
+    gathered.sort_by_key(|finding| finding.severity);
+    gathered
 }

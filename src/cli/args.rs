@@ -155,8 +155,8 @@ pub struct Generate {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
     /// When the first event occurs (RFC 3339); on topics it is the present
-    #[arg(long, value_name = "TIME", default_value = "2026-01-15T00:00:00Z", conflicts_with = "topic",
-          value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "2026-01-15T00:00:00Z",
+          conflicts_with = "topic", value_parser = parse_time)]
     pub start: Millis,
     /// The time over which a file's events are spread
     #[arg(long, value_name = "DURATION", default_value = "26h", conflicts_with = "topic",

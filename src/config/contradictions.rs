@@ -66,7 +66,7 @@ pub(super) fn between_keys(config: &Config) -> Vec<Contradiction> {
         found.push(Contradiction {
             keys: vec!["engine.batch_bytes_max", "engine.memory_bytes_max"],
             message: format!(
-                "engine.batch_bytes_max ({}) is more than a quarter of engine.memory_bytes_max ({})",
+                "engine.batch_bytes_max ({}) exceeds a quarter of engine.memory_bytes_max ({})",
                 config.engine.batch_bytes_max, config.engine.memory_bytes_max
             ),
             remedy: "lower engine.batch_bytes_max or raise engine.memory_bytes_max".to_owned(),

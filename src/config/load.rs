@@ -17,7 +17,9 @@ use super::rules::{self, Rule};
 /// Prefix of all variables; the rest is the key's path in capitals, its dots as underscores.
 pub const PREFIX: &str = "TOLLGATE_";
 /// Names the file itself and is no key.
-const RESERVED: &str = "TOLLGATE_CONFIG";
+const FILE_VARIABLE: &str = "TOLLGATE_CONFIG";
+/// Variables of the project's own tests begin so, and are no keys.
+const TEST_PREFIX: &str = "TOLLGATE_TEST_";
 const CLIENT: &str = "kafka.client";
 
 /// A configuration that keeps every rule, and where its values come from.
@@ -193,7 +195,8 @@ impl<'s> Layers<'s> {
 
     fn read_variable(&mut self, name: &str, text: &str) {
         // Empty is how compose files and shells spell "not set".
-        if name == RESERVED || text.is_empty() || !name.starts_with(PREFIX) {
+        let reserved = name == FILE_VARIABLE || name.starts_with(TEST_PREFIX);
+        if reserved || text.is_empty() || !name.starts_with(PREFIX) {
             return;
         }
         let place = Place::Variable(name.to_owned());

@@ -111,8 +111,8 @@ pub struct InputOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputFormat {
-    /// Recognised record by record: `{` begins JSON, C3 01 Avro single-object encoding, 00 Confluent
-    /// framing.
+    /// Recognised record by record: `{` begins JSON, C3 01 Avro single-object encoding, 00
+    /// Confluent framing.
     Auto,
     /// One JSON object a record.
     Json,

@@ -83,9 +83,11 @@ tollgate.toml:6:22: kafka.session_timeout_ms is the text \"10s\"
   next: set a whole number from 1000 to 1800000
 tollgate.toml:7:15: kafka.client.acks is set by the engine itself
   next: remove it; the engine always waits for all replicas
-tollgate.toml:8:28: kafka.client.security.protocol is refused by librdkafka: Invalid value \"PIGEON\" for configuration property \"security.protocol\"
+tollgate.toml:8:28: kafka.client.security.protocol is refused by librdkafka: \
+Invalid value \"PIGEON\" for configuration property \"security.protocol\"
   next: see librdkafka's CONFIGURATION.md for names and values
-tollgate.toml:9:29: kafka.client.no.such.property is refused by librdkafka: No such configuration property: \"no.such.property\"
+tollgate.toml:9:29: kafka.client.no.such.property is refused by librdkafka: \
+No such configuration property: \"no.such.property\"
   next: see librdkafka's CONFIGURATION.md for names and values
 tollgate.toml:12:10: topics.billed and topics.commands are all \"same\"
   next: give each its own topic

@@ -1,23 +1,18 @@
-//! All Prometheus metrics, with their help texts, in one place.
-//! Promise: names are `tollgate_<noun>_<unit>[_total]` in base units, and a counter counts what is
-//! journaled, never what is merely folded: work thrown away and done again shows once. Recovery
-//! counts nothing. Counters begin at 0 with the process.
+//! The metrics as roles report to them: process-wide ones, and one set of each partition.
+//! Promise: a counter counts what is journaled, never what is merely folded: work thrown away and
+//! done again shows once, and recovery counts nothing. Counters begin at 0 with the process.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
+use super::families::{Counters, Gauges, histogram, seconds};
 use crate::fold::decision::{BlockChanged, Cause, Decision};
 use crate::fold::event::Reason;
 use crate::fold::limit::Amount;
 use crate::time::Millis;
 
-/// From 50 µs to 10 s: folds, appends, checkpoints, lags.
-const SECONDS: [f64; 17] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0,
-];
 /// From a hundredth of a cent to 10,000 dollars.
 const DOLLARS: [f64; 9] = [0.0, 0.000_1, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 10_000.0];
 const COUNTS: [f64; 8] = [0.0, 1.0, 2.0, 5.0, 10.0, 100.0, 1_000.0, 10_000.0];
@@ -30,6 +25,7 @@ pub struct Metrics {
     registry: Registry,
     counters: Counters,
     gauges: Gauges,
+    memory_bytes: IntGauge,
     /// Seconds to fold one batch.
     pub fold_seconds: Histogram,
     /// Seconds from sending a journal record to its acknowledgement.
@@ -41,29 +37,6 @@ pub struct Metrics {
     block_lag_seconds: Histogram,
     block_overshoot_dollars: Histogram,
     block_overshoot_requests: Histogram,
-}
-
-#[derive(Clone, Debug)]
-struct Counters {
-    events: IntCounterVec,
-    commands: IntCounterVec,
-    duplicates: IntCounterVec,
-    rejects: IntCounterVec,
-    decisions: IntCounterVec,
-    append_losses: IntCounterVec,
-    output_retries: IntCounterVec,
-}
-
-#[derive(Clone, Debug)]
-struct Gauges {
-    owned: IntGaugeVec,
-    stopped: IntGaugeVec,
-    lag_lines: IntGaugeVec,
-    journal_position: IntGaugeVec,
-    checkpoint_position: IntGaugeVec,
-    state_rows: IntGaugeVec,
-    state_bytes: IntGaugeVec,
-    outputs_outstanding: IntGaugeVec,
 }
 
 /// The metrics of one partition, looked up once: counting is an atomic addition.
@@ -115,7 +88,12 @@ impl Metrics {
         let version = IntGauge::with_opts(version).expect("the name keeps Prometheus' rules");
         version.set(1);
         all.register(Box::new(version)).expect("each metric is declared once");
+        let memory_bytes =
+            IntGauge::new("tollgate_memory_bytes", "Resident memory of the process (Linux only).");
+        let memory_bytes = memory_bytes.expect("the name keeps Prometheus' rules");
+        all.register(Box::new(memory_bytes.clone())).expect("each metric is declared once");
         Metrics {
+            memory_bytes,
             counters: Counters::declare(&all),
             gauges: Gauges::declare(&all),
             fold_seconds: seconds(&all, "tollgate_fold_seconds", "Time to fold one batch."),
@@ -206,6 +184,9 @@ impl Metrics {
     /// Everything in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            self.memory_bytes.set(bytes);
+        }
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
@@ -258,131 +239,12 @@ impl PartitionMetrics {
     }
 }
 
-impl Counters {
-    fn declare(all: &Registry) -> Counters {
-        Counters {
-            events: counters(
-                all,
-                "tollgate_events_total",
-                "Billed events accepted and journaled, without duplicates and rejects.",
-                &["partition"],
-            ),
-            commands: counters(
-                all,
-                "tollgate_commands_total",
-                "Commands folded and journaled.",
-                &["partition"],
-            ),
-            duplicates: counters(
-                all,
-                "tollgate_duplicates_total",
-                "Billed events seen before inside the dedup window, and not counted again (O3).",
-                &["partition"],
-            ),
-            rejects: counters(
-                all,
-                "tollgate_rejects_total",
-                "Lines declined, by reason; each went to the dead-letter topic (C6).",
-                &["partition", "reason"],
-            ),
-            decisions: counters(
-                all,
-                "tollgate_decisions_total",
-                "Decisions journaled, by kind; block_opened counts renewed block records too.",
-                &["partition", "kind"],
-            ),
-            append_losses: counters(
-                all,
-                "tollgate_append_losses_total",
-                "Journal appends that were lost, void or of unknown outcome; the work behind them \
-                 was thrown away and done again.",
-                &["partition"],
-            ),
-            output_retries: counters(
-                all,
-                "tollgate_output_retries_total",
-                "Output records that failed and were sent again.",
-                &["partition"],
-            ),
-        }
-    }
-}
-
-impl Gauges {
-    fn declare(all: &Registry) -> Gauges {
-        let gauge = |name: &str, help: &str| gauges(all, name, help);
-        Gauges {
-            owned: gauge(
-                "tollgate_partition_owned",
-                "1 while this process owns the partition; the sum over all processes should be \
-                 the number of partitions.",
-            ),
-            stopped: gauge(
-                "tollgate_partition_stopped",
-                "1 once the partition stopped on an error that needs a person; the log says which.",
-            ),
-            lag_lines: gauge(
-                "tollgate_lag_lines",
-                "Lines of events and commands that wait to be folded.",
-            ),
-            journal_position: gauge(
-                "tollgate_journal_position",
-                "Sequence number of the last valid journal record that was folded.",
-            ),
-            checkpoint_position: gauge(
-                "tollgate_checkpoint_position",
-                "Sequence number of the journal record as of which the store on disk is.",
-            ),
-            state_rows: gauge("tollgate_state_rows", "Rows of the state in memory."),
-            state_bytes: gauge(
-                "tollgate_state_bytes",
-                "Bytes of the state in memory, estimated; bounded by engine.memory_bytes_max.",
-            ),
-            outputs_outstanding: gauge(
-                "tollgate_outputs_outstanding",
-                "Output records sent and not acknowledged; folding waits at \
-                 engine.outputs_outstanding_max.",
-            ),
-        }
-    }
-
-    fn all(&self) -> [&IntGaugeVec; 8] {
-        [
-            &self.owned,
-            &self.stopped,
-            &self.lag_lines,
-            &self.journal_position,
-            &self.checkpoint_position,
-            &self.state_rows,
-            &self.state_bytes,
-            &self.outputs_outstanding,
-        ]
-    }
-}
-
-fn counters(all: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    let made = IntCounterVec::new(Opts::new(name, help), labels);
-    let made = made.expect("the name keeps Prometheus' rules");
-    all.register(Box::new(made.clone())).expect("each metric is declared once");
-    made
-}
-
-fn gauges(all: &Registry, name: &str, help: &str) -> IntGaugeVec {
-    let made = IntGaugeVec::new(Opts::new(name, help), &["partition"]);
-    let made = made.expect("the name keeps Prometheus' rules");
-    all.register(Box::new(made.clone())).expect("each metric is declared once");
-    made
-}
-
-fn seconds(all: &Registry, name: &str, help: &str) -> Histogram {
-    histogram(all, name, help, &SECONDS)
-}
-
-fn histogram(all: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()));
-    let made = made.expect("the name keeps Prometheus' rules, and its buckets rise");
-    all.register(Box::new(made.clone())).expect("each metric is declared once");
-    made
+/// What the kernel tells of this process; `None` where it tells nothing.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 mod clock;
+mod families;
 mod health;
 mod log;
 mod metrics;

@@ -4,6 +4,8 @@
 
 mod expected;
 mod kafka;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,0 +1,3 @@
+//! HTTP servers. For now the one for operations; the product contracts come on top of it.
+
+pub mod ops;

@@ -1,0 +1,97 @@
+//! Claims about the binary as a shell sees it: what it prints where, and its exit codes.
+//! It starts no broker; what needs one is tested with a real Kafka.
+#![cfg(feature = "engine")]
+
+use std::process::{Command, Output};
+
+/// Runs the binary with only these variables of ours.
+fn tollgate(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TOLLGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).envs(variables.iter().copied()).output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it prints UTF-8")
+}
+
+#[test]
+fn help_names_every_exit_code_and_gives_examples() {
+    let output = tollgate(&["--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = text(&output.stdout);
+    for part in ["Examples:", "Exit codes:", "\n  0  ", "\n  1  ", "\n  2  ", "\n  3  "] {
+        assert!(help.contains(part), "{part}\n{help}");
+    }
+    for command in ["run", "replay", "generate", "demo", "topics check", "config check"] {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        arguments.push("--help");
+        let help = text(&tollgate(&arguments, &[]).stdout);
+        assert!(help.contains("Example"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn wrong_arguments_end_with_2() {
+    for arguments in [&["paint"][..], &["replay"], &["config", "check", "--colour"]] {
+        let output = tollgate(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_faulty_configuration_ends_with_2_and_starts_nothing() {
+    let wrong = [("TOLLGATE_ENGINE_THREADS", "0"), ("TOLLGATE_KAFKA_GRUOP", "g")];
+    for arguments in [&["config", "check"][..], &["run"], &["topics", "create"]] {
+        let output = tollgate(arguments, &wrong);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains("engine.threads is 0"), "{told}");
+        assert!(told.contains("did you mean TOLLGATE_KAFKA_GROUP?"), "{told}");
+        assert!(told.contains("2 faults"), "{told}");
+    }
+}
+
+#[test]
+fn a_printed_configuration_passes_the_check() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("tollgate.toml");
+    let printed = tollgate(&["config", "print"], &[("TOLLGATE_LOG_FORMAT", "json")]);
+    assert_eq!(printed.status.code(), Some(0));
+    std::fs::write(&path, &printed.stdout).expect("written");
+    let path = path.to_str().expect("a plain path");
+    let checked = tollgate(&["config", "check"], &[("TOLLGATE_CONFIG", path)]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let printed = tollgate(&["config", "print", "--brief", "--config", path], &[]);
+    assert!(text(&printed.stdout).contains("format = \"json\"  # "), "{printed:?}");
+}
+
+#[test]
+fn the_schema_is_json_and_completions_are_for_the_shell() {
+    let schema = tollgate(&["config", "schema"], &[]);
+    let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).expect("JSON");
+    assert_eq!(schema["properties"]["kafka"]["properties"]["group"]["default"], "tollgate");
+    let script = tollgate(&["completions", "bash"], &[]);
+    assert!(text(&script.stdout).contains("complete -F"), "{script:?}");
+}
+
+#[test]
+fn brokers_out_of_reach_end_with_1_and_say_what_to_check() {
+    let variables = [
+        ("TOLLGATE_KAFKA_BOOTSTRAP", "127.0.0.1:1"),
+        ("TOLLGATE_KAFKA_REQUEST_TIMEOUT_MS", "1000"),
+        ("TOLLGATE_HTTP_LISTEN", "127.0.0.1:0"),
+    ];
+    for arguments in [&["topics", "check"][..], &["run"]] {
+        let output = tollgate(arguments, &variables);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains("no answer from the brokers at 127.0.0.1:1"), "{told}");
+        assert!(told.contains("next: check kafka.bootstrap"), "{told}");
+    }
+}

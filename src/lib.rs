@@ -1,5 +1,7 @@
 pub mod engine;
 pub mod fold;
+#[cfg(feature = "engine")]
+pub mod generate;
 pub mod journal;
 pub mod money;
 pub mod store;

@@ -52,14 +52,17 @@ impl Limits {
         queue: &mut VecDeque<Generated>,
     ) -> Limits {
         let mut limits = Limits::none();
-        let day_events = u64::from(options.rate) * (DAY_MS / 1_000).unsigned_abs();
+        let day_us = DAY_MS.unsigned_abs() * 1_000;
+        let day_events = day_us.checked_div(options.gap_us).unwrap_or(options.events);
         for account in (0..options.accounts).map(AccountRank) {
             if world.expected_of_account(account, options.events) < EVENTS_MIN {
                 break;
             }
             let events_per_day = world.expected_of_account(account, options.events.min(day_events));
+            let first = limits.0.len();
             let held = &mut limits.0;
             Opening { account, world, draws, events_per_day, next_number: 1, held }.set();
+            limits.0.truncate(first + options.limits_per_account as usize);
         }
         for held in &limits.0 {
             let change = Change::LimitSet(held.spec.clone());

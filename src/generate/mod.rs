@@ -25,7 +25,7 @@ pub use traffic::{Body, Generated, Setting, Traffic};
 /// What to generate. Everything but `events` and `seed` has a sensible default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Billed events, repeats included; commands and garbage come on top.
+    /// Billed events, repeats included; commands and garbage come on top. `u64::MAX` has no end.
     pub events: u64,
     pub seed: u64,
     /// 1..=1,000,000.
@@ -36,12 +36,12 @@ pub struct Options {
     pub zipf_exponent: f64,
     /// When the log begins.
     pub start: Millis,
-    /// Events per second of log time, 1..=10,000,000.
-    pub rate: u32,
+    /// Mean gap between two events in log time, in microseconds, 0..=86,400,000,000.
+    pub gap_us: u64,
     /// Send each line when its time has come (log time runs as the clock does) instead of at once.
     pub paced: bool,
-    /// Open with limits and change them later.
-    pub limits: bool,
+    /// Limits that an account opens with, at most; 0 for a log without commands.
+    pub limits_per_account: u32,
     pub shares: Shares,
 }
 
@@ -82,7 +82,7 @@ impl Default for Shares {
 }
 
 impl Default for Options {
-    /// A million events of these span two days, three midnights and the end of a month.
+    /// A million events of these span 55 hours, three midnights and the end of a month.
     fn default() -> Options {
         Options {
             events: 1_000_000,
@@ -91,33 +91,33 @@ impl Default for Options {
             profiles_per_account: 5,
             zipf_exponent: 1.0,
             start: Millis(1_725_040_800_000),
-            rate: 5,
+            gap_us: 200_000,
             paced: false,
-            limits: true,
+            limits_per_account: 12,
             shares: Shares::default(),
         }
     }
 }
 
 impl Options {
+    /// A log ends when its time comes here: what is early by a day can still be written.
+    const LAST: Millis = Millis(time::END.0 - 2 * time::DAY_MS);
+
     /// # Errors
     /// The first value that is out of its bounds.
     pub fn check(&self) -> Result<(), Error> {
-        let bounds = |name, value: u64, high: u64| match value {
-            0 => Err(Error::OutOfBounds { name, low: 1, high }),
-            value if value > high => Err(Error::OutOfBounds { name, low: 1, high }),
-            _ => Ok(()),
+        let bounds = |name, value: u64, low: u64, high: u64| {
+            let good = (low..=high).contains(&value);
+            if good { Ok(()) } else { Err(Error::OutOfBounds { name, low, high }) }
         };
-        bounds("accounts", self.accounts.into(), 1_000_000)?;
-        bounds("profiles per account", self.profiles_per_account.into(), 10_000)?;
-        bounds("rate", self.rate.into(), 10_000_000)?;
+        bounds("accounts", self.accounts.into(), 1, 1_000_000)?;
+        bounds("profiles per account", self.profiles_per_account.into(), 1, 10_000)?;
+        bounds("gap in microseconds", self.gap_us, 0, 86_400_000_000)?;
         if !(0.0..=8.0).contains(&self.zipf_exponent) {
             return Err(Error::OutOfBounds { name: "zipf exponent", low: 0, high: 8 });
         }
-        // The last event may be early by a day and its rate's jitter; all must be writable times.
-        let span_ms = u128::from(self.events) * 2_000 / u128::from(self.rate);
-        let room_ms = time::END.0 - self.start.0 - 2 * time::DAY_MS;
-        if self.start.0 < 2 * time::DAY_MS || span_ms > u128::try_from(room_ms).unwrap_or(0) {
+        let first = Millis(time::DAY_MS * 2);
+        if !(first..Options::LAST).contains(&self.start) {
             return Err(Error::Calendar);
         }
         Ok(())
@@ -174,9 +174,7 @@ impl fmt::Display for Share {
 pub enum Error {
     #[error("{name} must lie between {low} and {high}")]
     OutOfBounds { name: &'static str, low: u64, high: u64 },
-    #[error(
-        "the log would leave the years 1970 to 2199: fewer events, a higher rate or another start"
-    )]
+    #[error("the start must lie in the years 1970 to 2199, two days off their ends")]
     Calendar,
     #[error("{0:?} is not a share: write 0.005 or 0.5%, at most 100%")]
     Share(String),
@@ -224,7 +222,15 @@ mod tests {
             none.check().expect_err("no accounts").to_string(),
             "accounts must lie between 1 and 1000000"
         );
-        let endless = Options { events: u64::MAX, ..Options::default() };
-        assert!(matches!(endless.check(), Err(Error::Calendar)));
+        let old = Options { start: Millis(0), ..Options::default() };
+        assert!(matches!(old.check(), Err(Error::Calendar)));
+    }
+
+    #[test]
+    fn a_log_ends_with_the_calendar() {
+        let start = Millis(Options::LAST.0 - 1_000);
+        let options = Options { start, gap_us: 1_000_000, ..Options::default() };
+        let lines = Traffic::new(&options).expect("good options").count();
+        assert!(lines < 10_000, "{lines}");
     }
 }

@@ -91,7 +91,7 @@ impl Traffic {
         let world = World::new(options);
         let mut draws = Draws::new(options.seed);
         let mut waiting = VecDeque::new();
-        let limits = if options.limits {
+        let limits = if options.limits_per_account > 0 {
             Limits::open(options, &world, &mut draws, &mut waiting)
         } else {
             Limits::none()
@@ -284,9 +284,13 @@ impl Iterator for Traffic {
             return Some(line);
         }
         self.events_left = self.events_left.checked_sub(1)?;
-        let gap_us = 2_000_000 / u64::from(self.options.rate);
-        self.now_us += i64::try_from(self.draws.below(gap_us + 1)).expect("at most two seconds");
+        let gap_us = self.draws.below(2 * self.options.gap_us + 1);
+        self.now_us = self.now_us.saturating_add_unsigned(gap_us);
         let now = Millis(self.now_us / 1_000);
+        if now >= Options::LAST {
+            self.events_left = 0;
+            return None;
+        }
         let shares = self.options.shares;
         if self.draws.chance(shares.garbage) {
             let account_id = self.world.account_id(self.world.draw_account(&mut self.draws));

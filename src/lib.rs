@@ -4,6 +4,8 @@ pub mod fold;
 pub mod generate;
 pub mod journal;
 pub mod money;
+#[cfg(feature = "engine")]
+pub mod replay;
 pub mod store;
 pub mod time;
 pub mod wire;

@@ -7,8 +7,12 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod fold;
+#[cfg(feature = "engine")]
+pub mod generate;
 pub mod journal;
 pub mod money;
+#[cfg(feature = "engine")]
+pub mod replay;
 pub mod store;
 #[cfg(feature = "engine")]
 pub mod telemetry;

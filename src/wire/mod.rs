@@ -5,7 +5,6 @@
 pub mod json;
 mod raw;
 mod shown;
-pub mod total;
 mod validate;
 mod window;
 

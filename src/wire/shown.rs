@@ -7,7 +7,7 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::total::Total;
+use crate::fold::Total;
 use crate::fold::decision::{BlockChanged, Cause, LimitReached, Rejected, ThresholdCrossed};
 use crate::fold::event::Position;
 use crate::fold::limit::{Amount, Bounds, Scope};
@@ -273,8 +273,8 @@ pub fn total(total: &Total) -> TotalShown<'_> {
         account_id: &total.account_id,
         scope: scope(&total.scope),
         window: total.window.as_str(),
-        window_start: Time(total.window_start),
-        cost: Text(total.cost.six()),
-        requests: total.requests,
+        window_start: Time(total.window.bounds().start),
+        cost: Text(total.tally.cost.six()),
+        requests: total.tally.requests,
     }
 }

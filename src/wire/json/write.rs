@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
+use crate::fold::Total;
 use crate::fold::decision::Decision;
 use crate::wire::shown;
-use crate::wire::total::Total;
 
 /// Appends the decision's object to `out`.
 pub fn write_decision(decision: &Decision, out: &mut Vec<u8>) {

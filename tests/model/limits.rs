@@ -4,13 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
 use super::lines::{Event, Limit, Window};
 use super::times;
-
-const NAMESPACE: &str = "d5fafeb1-ad4f-5bfd-bfb4-25e354558cda";
 
 /// A limit in force, with what it held after the last step, group by group.
 #[derive(Clone, Debug)]
@@ -36,7 +33,7 @@ pub struct Held {
 /// What the last record of an open block said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    until: i64,
+    pub until: i64,
     amount: i128,
     version: u64,
 }
@@ -49,16 +46,21 @@ pub enum Cause {
     WindowEnd,
 }
 
+/// Whose step it is, when and why.
+pub struct Moment<'a> {
+    pub account: &'a str,
+    pub now: i64,
+    pub cause: Cause,
+}
+
 /// One limit and group in one step.
 pub struct Step<'a> {
-    pub account: &'a str,
+    pub at: &'a Moment<'a>,
     pub group: &'a str,
-    pub now: i64,
     pub before: i128,
     pub current: i128,
-    /// Of the amount-th newest time of a sliding window.
+    /// The amount-th newest time of a sliding window, if it has as many.
     pub amount_th: Option<i64>,
-    pub cause: &'a Cause,
 }
 
 /// The built-in limit that every account has from the first.
@@ -138,7 +140,7 @@ impl Limit {
         }
     }
 
-    fn money(&self) -> bool {
+    pub fn money(&self) -> bool {
         self.measure == "cost"
     }
 }
@@ -228,57 +230,22 @@ impl InForce {
         due
     }
 
-    /// Ends what the limit holds in a group: a block is lifted, all else ceases in silence.
-    pub fn end(&mut self, step: &Step, sequence: &mut u64, out: &mut Vec<Value>) {
-        let held = self.held.remove(step.group).unwrap_or_default();
-        if held.block.is_some() {
-            out.push(self.block_record(step, None, sequence));
-        }
-    }
-
     /// Brings what is held in a group up to what holds now, and says what changed.
     pub fn settle(&mut self, step: &Step, sequence: &mut u64, out: &mut Vec<Value>) {
-        let limit = &self.limit;
-        let window = limit.window.bounds(step.now);
-        let mut held = self.held.remove(step.group).unwrap_or_default();
-        if held.window_start != window.map(|w| w.0) {
-            let block = held.block.take();
-            held = Held { window_start: window.map(|w| w.0), block, ..Held::default() };
-        }
-        if held.version != self.version {
-            held.version = self.version;
-            held.arming = 1;
-        }
-
-        let holds: BTreeSet<u8> = limit
-            .thresholds
-            .iter()
-            .copied()
-            .filter(|t| limit.enabled && step.current * 100 >= i128::from(*t) * limit.amount)
-            .collect();
-        let reached = limit.enabled && step.current >= limit.amount;
-        let block = (reached && limit.action == "block").then(|| Block {
-            until: match (limit.window, window) {
-                (Window::Sliding(period), _) => {
-                    step.amount_th.expect("a reached total has amount times") + period
-                }
-                (_, Some((_, end))) => end,
-                (_, None) => unreachable!("a calendar window has bounds"),
-            },
-            amount: limit.amount,
-            version: self.version,
-        });
+        let held = self.held_at(step);
+        let holds: BTreeSet<u8> =
+            self.limit.thresholds.iter().copied().filter(|t| self.holds(*t, step)).collect();
+        let reached = self.limit.enabled && step.current >= self.limit.amount;
+        let block = (reached && self.limit.action == "block").then(|| self.block(step));
 
         if held.block.is_some() && block.is_none() {
             out.push(self.block_record(step, None, sequence));
         }
-        let told = match step.cause {
-            Cause::Event { correction, .. } => *correction,
-            Cause::Command { stays_enabled, .. } => *stays_enabled,
-            Cause::WindowEnd => false,
-        };
         for t in held.thresholds.iter().rev() {
-            if told && !holds.contains(t) && limit.thresholds.contains(t) {
+            if step.at.cause.tells_falls()
+                && !holds.contains(t)
+                && self.limit.thresholds.contains(t)
+            {
                 out.push(self.threshold_record(step, held.arming, *t, "down", false));
             }
         }
@@ -294,137 +261,52 @@ impl InForce {
             out.push(self.block_record(step, block.as_ref(), sequence));
         }
 
-        let ceased =
-            held.thresholds.difference(&holds).next().is_some() || held.reached && !reached;
-        if ceased && window.is_some() {
-            held.arming += 1;
+        let ceased = !held.thresholds.is_subset(&holds) || (held.reached && !reached);
+        let grows = ceased && held.window_start.is_some();
+        let arming = held.arming + u64::from(grows);
+        let after = Held { arming, thresholds: holds, reached, block, ..held };
+        self.held.insert(step.group.to_owned(), after);
+    }
+
+    /// What is held before the step, as the window and version of the step see it: a new window
+    /// begins with nothing but the block that may go on, a new version with arming 1.
+    fn held_at(&self, step: &Step) -> Held {
+        let mut held = self.held.get(step.group).cloned().unwrap_or_default();
+        let window_start = self.limit.window.bounds(step.at.now).map(|(start, _)| start);
+        if held.window_start != window_start {
+            held = Held { window_start, block: held.block, ..Held::default() };
         }
-        held.thresholds = holds;
-        held.reached = reached;
-        held.block = block;
-        self.held.insert(step.group.to_owned(), held);
+        if held.version != self.version {
+            held.version = self.version;
+            held.arming = 1;
+        }
+        held
     }
 
-    fn threshold_record(
-        &self,
-        step: &Step,
-        arming: u64,
-        threshold: u8,
-        direction: &str,
-        highest: bool,
-    ) -> Value {
-        let kind = "threshold_crossed";
-        let mut record = self.edge(step, kind, &threshold.to_string(), direction, arming);
-        record["threshold"] = json!(threshold);
-        record["direction"] = json!(direction);
-        record["highest"] = json!(highest);
-        record
+    fn holds(&self, threshold: u8, step: &Step) -> bool {
+        let part = i128::from(threshold) * self.limit.amount;
+        self.limit.enabled && step.current * 100 >= part
     }
 
-    fn reached_record(&self, step: &Step, arming: u64) -> Value {
-        let mut record = self.edge(step, "limit_reached", "", "", arming);
-        record["action"] = json!(self.limit.action);
-        record
-    }
-
-    /// What a threshold_crossed and a limit_reached have in common.
-    fn edge(
-        &self,
-        step: &Step,
-        kind: &str,
-        threshold: &str,
-        direction: &str,
-        arming: u64,
-    ) -> Value {
-        let window = self.limit.window.bounds(step.now);
-        let start = times::show(window.map_or(step.now, |w| w.0));
-        let key = self.block_key(step);
-        let version = self.version;
-        let name = format!("{kind}|{version}|{start}|{threshold}|{direction}|{arming}|{key}");
-        let mut record = self.common(step, kind, &name);
-        record["window_start"] = json!(window.map(|w| times::show(w.0)));
-        record["window_end"] = json!(window.map(|w| times::show(w.1)));
-        record["arming"] = json!(arming);
-        record
-    }
-
-    fn block_record(&self, step: &Step, block: Option<&Block>, sequence: &mut u64) -> Value {
-        *sequence += 1;
-        let key = self.block_key(step);
-        let mut record =
-            self.common(step, "block_changed", &format!("block_changed|{sequence}|{key}"));
-        record["block_key"] = json!(key);
-        record["blocked"] = json!(block.is_some());
-        record["blocked_until"] = json!(block.map(|b| times::show(b.until)));
-        record["sequence"] = json!(*sequence);
-        record
-    }
-
-    /// What all three have in common; `name` is the text behind the id.
-    fn common(&self, step: &Step, kind: &str, name: &str) -> Value {
-        let namespace = Uuid::parse_str(NAMESPACE).expect("a constant UUID");
-        let scope_id = if self.limit.means_each() {
-            Some(step.group.to_owned())
-        } else {
-            self.limit.scope_id.clone()
+    fn block(&self, step: &Step) -> Block {
+        let until = match (self.limit.window, self.limit.window.bounds(step.at.now)) {
+            (Window::Sliding(period), _) => {
+                step.amount_th.expect("a reached total has amount times") + period
+            }
+            (_, Some((_, end))) => end,
+            (_, None) => unreachable!("a calendar window has bounds"),
         };
-        json!({
-            "type": kind,
-            "id": Uuid::new_v5(&namespace, name.as_bytes()).to_string(),
-            "account_id": step.account,
-            "limit_id": self.limit.id,
-            "limit_version": self.version,
-            "scope": {"kind": self.limit.kind, "id": scope_id},
-            "measure": self.limit.measure,
-            "window": self.limit.window_text,
-            "configured_limit": self.show(self.limit.amount),
-            "before": self.show(step.before),
-            "current": self.show(step.current),
-            "now": times::show(step.now),
-            "cause": step.cause.show(),
-        })
+        Block { until, amount: self.limit.amount, version: self.version }
     }
-
-    fn block_key(&self, step: &Step) -> String {
-        let account = step.account.replace('%', "%25").replace('/', "%2F");
-        let key = format!("{account}/{}", self.limit.id);
-        if self.limit.means_each() { format!("{key}/{}", step.group) } else { key }
-    }
-
-    /// Money with two decimals or as many more as it has, counts as they are.
-    fn show(&self, amount: i128) -> String {
-        if !self.limit.money() {
-            return amount.to_string();
-        }
-        let mut shown = six_decimals(amount);
-        while shown.ends_with('0')
-            && !shown[..shown.len() - 1].ends_with(|c: char| c == '.')
-            && shown.len() - shown.find('.').expect("written with a dot") > 3
-        {
-            shown.pop();
-        }
-        shown
-    }
-}
-
-pub fn six_decimals(micros: i128) -> String {
-    let sign = if micros < 0 { "-" } else { "" };
-    let (whole, fraction) = (micros.abs() / 1_000_000, micros.abs() % 1_000_000);
-    format!("{sign}{whole}.{fraction:06}")
 }
 
 impl Cause {
-    fn show(&self) -> Value {
+    /// Whether thresholds that cease are announced.
+    fn tells_falls(&self) -> bool {
         match self {
-            Cause::Event { event_id, occurred_at, correction } => json!({
-                "kind": if *correction { "correction" } else { "event" },
-                "event_id": event_id,
-                "occurred_at": times::show(*occurred_at),
-            }),
-            Cause::Command { command_id, .. } => {
-                json!({"kind": "command", "command_id": command_id})
-            }
-            Cause::WindowEnd => json!({"kind": "window_end"}),
+            Cause::Event { correction, .. } => *correction,
+            Cause::Command { stays_enabled, .. } => *stays_enabled,
+            Cause::WindowEnd => false,
         }
     }
 }

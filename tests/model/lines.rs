@@ -57,7 +57,7 @@ pub struct Limit {
 
 #[derive(Debug)]
 pub enum Command {
-    Set(Limit),
+    Set(Box<Limit>),
     Removed(String),
     Other,
 }
@@ -142,7 +142,7 @@ fn read_command(o: &Object, kind: &str) -> Judged<Line> {
     text(o, "reason", 1024)?;
     let recorded_at = instant(o, "recorded_at")?.unwrap_or(issued_at);
     let command = match kind {
-        "limit_set" => Command::Set(read_limit(required(object(o, "limit")?)?)?),
+        "limit_set" => Command::Set(Box::new(read_limit(required(object(o, "limit")?)?)?)),
         "limit_removed" => Command::Removed(limit_id(o)?),
         _ => Command::Other,
     };

@@ -5,10 +5,16 @@
 #![allow(dead_code, reason = "each test binary uses a part of the model")]
 
 mod account;
+pub mod commands;
 pub mod compare;
+pub mod dice;
+pub mod garbage;
 mod limits;
 mod lines;
+pub mod logs;
 mod records;
+pub mod shrink;
+pub mod spelling;
 mod times;
 
 use std::collections::{BTreeMap, BTreeSet};

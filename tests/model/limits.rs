@@ -193,14 +193,14 @@ impl InForce {
     }
 
     fn in_window<'a>(&self, events: &'a [Event], group: &str, now: i64) -> Vec<&'a Event> {
-        let inside = |at: i64| match (self.limit.window, self.limit.window.bounds(now)) {
-            (Window::Sliding(period), _) => at > now - period,
-            (_, Some((start, end))) => start <= at && at < end,
-            (_, None) => unreachable!("a calendar window has bounds"),
+        let (start, end) = match self.limit.window {
+            Window::Sliding(period) => (now - period + 1, i64::MAX),
+            Window::Day => times::day(now),
+            Window::Month => times::month(now),
         };
         events
             .iter()
-            .filter(|event| inside(event.occurred_at))
+            .filter(|event| (start..end).contains(&event.occurred_at))
             .filter(|event| self.limit.group_of(event).as_deref() == Some(group))
             .collect()
     }
@@ -215,11 +215,9 @@ impl InForce {
         let mut due = BTreeSet::new();
         for event in events {
             let instants = match self.limit.window {
-                Window::Sliding(period) => vec![event.occurred_at + period],
-                Window::Day | Window::Month => {
-                    let of_event = self.limit.window.bounds(event.occurred_at);
-                    of_event.map(|(start, end)| vec![start, end]).unwrap_or_default()
-                }
+                Window::Sliding(period) => [event.occurred_at + period; 2],
+                Window::Day => [event.day.0, event.day.1],
+                Window::Month => [event.month.0, event.month.1],
             };
             for instant in instants {
                 if from < instant && instant <= to {

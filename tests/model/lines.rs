@@ -28,6 +28,9 @@ pub struct Event {
     /// Micro-dollars.
     pub cost: i128,
     pub occurred_at: i64,
+    /// The UTC day and month that hold it.
+    pub day: (i64, i64),
+    pub month: (i64, i64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub enum Command {
 
 #[derive(Debug)]
 pub enum Line {
-    Event { account: String, event: Event, recorded_at: i64 },
+    Event { account: String, event: Box<Event>, recorded_at: i64 },
     Command { account: String, command_id: String, command: Command, recorded_at: i64 },
     Tick(i64),
 }
@@ -129,9 +132,11 @@ fn read_event(o: &Object) -> Judged<Line> {
         requests,
         cost,
         occurred_at,
+        day: times::day(occurred_at),
+        month: times::month(occurred_at),
     };
     let recorded_at = instant(o, "recorded_at")?.unwrap_or(occurred_at);
-    Ok(Line::Event { account, event, recorded_at })
+    Ok(Line::Event { account, event: Box::new(event), recorded_at })
 }
 
 fn read_command(o: &Object, kind: &str) -> Judged<Line> {

@@ -70,7 +70,7 @@ impl Model {
         self.advance(line.moves_to());
         match line {
             Line::Tick(_) => {}
-            Line::Event { account, event, .. } => self.event(&account, event, &object),
+            Line::Event { account, event, .. } => self.event(&account, *event, &object),
             Line::Command { account, command_id, command, .. } => match command {
                 Command::Set(limit) => self.limit_set(&account, command_id, *limit),
                 Command::Removed(id) => self.limit_removed(&account, command_id, &id, &object),
@@ -166,10 +166,7 @@ impl Model {
         let mut sums: BTreeMap<_, (i128, i128)> = BTreeMap::new();
         for (account_id, account) in &self.accounts {
             for event in &account.events {
-                let windows = [
-                    ("day", times::day(event.occurred_at).0),
-                    ("month", times::month(event.occurred_at).0),
-                ];
+                let windows = [("day", event.day.0), ("month", event.month.0)];
                 let named = [
                     ("feature", Some(&event.feature)),
                     ("profile", event.profile.as_ref()),

@@ -1,0 +1,184 @@
+//! The naive model against the logs whose outcome is known. It proves that the model reads
+//! FORMATS.md as its authors do; it says nothing about the product.
+
+#[path = "model/mod.rs"]
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use model::compare::{compare, records};
+use model::logs::{Flavour, random_log};
+use model::shrink::smallest;
+use serde_json::Value;
+
+fn agrees_on(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let read = |file: String| std::fs::read(folder.join(&file)).expect("a conformance file");
+    let outcome = model::run(&read(format!("{name}.ndjson")), name, 10);
+    let decisions = records(&read(format!("{name}.decisions.ndjson")));
+    let totals = records(&read(format!("{name}.totals.ndjson")));
+    compare(&decisions, &outcome.decisions).unwrap_or_else(|d| panic!("{name}, decisions: {d}"));
+    compare(&totals, &outcome.totals).unwrap_or_else(|d| panic!("{name}, totals: {d}"));
+}
+
+#[test]
+fn model_agrees_on_everyday_log_1() {
+    agrees_on("plain-1");
+}
+
+#[test]
+fn model_agrees_on_everyday_log_2() {
+    agrees_on("plain-2");
+}
+
+#[test]
+fn model_agrees_on_everyday_log_3() {
+    agrees_on("plain-3");
+}
+
+#[test]
+fn model_agrees_on_edges_log_1() {
+    agrees_on("stress-1");
+}
+
+#[test]
+fn model_agrees_on_edges_log_2() {
+    agrees_on("stress-2");
+}
+
+#[test]
+fn model_agrees_on_edges_log_3() {
+    agrees_on("stress-3");
+}
+
+/// A random test proves nothing of a decision that its logs never bring about.
+#[test]
+fn random_logs_bring_about_every_kind_of_decision() {
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    for seed in 0..300 {
+        let flavour = if seed % 2 == 0 { Flavour::Plain } else { Flavour::Stress };
+        let outcome = model::run(&random_log(seed, 150, flavour), "random", 10);
+        for record in &outcome.decisions {
+            for what in traits(record) {
+                *seen.entry(what).or_default() += 1;
+            }
+        }
+        *seen.entry("event".to_owned()).or_default() += outcome.events;
+        *seen.entry("duplicate".to_owned()).or_default() += outcome.duplicates;
+    }
+    let missing: Vec<_> = EVERY_KIND.iter().filter(|what| !seen.contains_key(**what)).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}\nseen: {seen:#?}");
+}
+
+const EVERY_KIND: [&str; 50] = [
+    "event",
+    "duplicate",
+    "rejected undecodable",
+    "rejected invalid",
+    "rejected future_event",
+    "rejected conflict",
+    "arming 1",
+    "arming 2",
+    "arming 3",
+    "up event",
+    "up correction",
+    "up command",
+    "up window_end",
+    "down correction",
+    "down command",
+    "reached event",
+    "reached correction",
+    "reached command",
+    "reached window_end",
+    "opened event",
+    "opened correction",
+    "opened command",
+    "opened window_end",
+    "lifted correction",
+    "lifted command",
+    "lifted window_end",
+    "block account cost day",
+    "block account cost month",
+    "block account requests day",
+    "block account requests month",
+    "block feature cost day",
+    "block feature cost month",
+    "block feature requests day",
+    "block feature requests month",
+    "block profile cost day",
+    "block profile cost month",
+    "block profile requests day",
+    "block profile requests month",
+    "block country cost day",
+    "block country cost month",
+    "block country requests day",
+    "block country requests month",
+    "block recipient requests sliding",
+    "block recipient requests sliding one",
+    "block sender requests sliding",
+    "block sender requests sliding one",
+    "block sender recipients day",
+    "block sender recipients day one",
+    "block otp version 1",
+    "block otp version 2",
+];
+
+fn traits(record: &Value) -> Vec<String> {
+    let of = |key: &str| record[key].as_str().unwrap_or_default();
+    let cause = record["cause"]["kind"].as_str().unwrap_or_default();
+    match of("type") {
+        "rejected" => vec![format!("rejected {}", of("reason"))],
+        "threshold_crossed" => {
+            vec![format!("{} {cause}", of("direction")), format!("arming {}", record["arming"])]
+        }
+        "limit_reached" => vec![format!("reached {cause}")],
+        _ => {
+            let turn = if record["blocked"] == true { "opened" } else { "lifted" };
+            let kind = record["scope"]["kind"].as_str().unwrap_or_default();
+            let window = of("window");
+            let window = if window.starts_with('P') { "sliding" } else { window };
+            let each = of("block_key").matches('/').count() > 1;
+            let numbers = matches!(kind, "recipient" | "sender");
+            let one = if numbers && !each { " one" } else { "" };
+            vec![
+                format!("{turn} {cause}"),
+                format!("block {kind} {} {window}{one}", of("measure")),
+                format!("block {} version {}", of("limit_id"), record["limit_version"]),
+            ]
+        }
+    }
+}
+
+/// No decision may be told twice: ids are unique, and each block record has the next number.
+#[test]
+fn every_decision_has_an_id_of_its_own() {
+    for seed in 0..400 {
+        let flavour = if seed % 2 == 0 { Flavour::Plain } else { Flavour::Stress };
+        let log = random_log(seed, 200, flavour);
+        if let Err(fault) = told_twice(&log) {
+            let least = smallest(&log, |log| told_twice(log).is_err());
+            panic!("seed {seed}: {fault}\n{}", String::from_utf8_lossy(&least));
+        }
+    }
+}
+
+fn told_twice(log: &[u8]) -> Result<(), String> {
+    let mut ids = BTreeSet::new();
+    let mut sequences: BTreeMap<String, u64> = BTreeMap::new();
+    for record in &model::run(log, "random", 10).decisions {
+        if let Some(id) = record.get("id")
+            && !ids.insert(id.to_string())
+        {
+            return Err(format!("told twice: {record}"));
+        }
+        if let Some(sequence) = record.get("sequence") {
+            let last = sequences.entry(record["account_id"].to_string()).or_default();
+            *last += 1;
+            if *sequence != *last {
+                return Err(format!("not number {last}: {record}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["money", "time", "error"],
     &["fold"],
-    &["wire", "journal", "store", "telemetry"],
+    &["wire", "journal", "store", "config", "telemetry"],
     &["engine"],
     &["api", "replay", "demo", "generate"],
-    &["config"],
     &["cli"],
 ];
 
@@ -261,7 +260,7 @@ fn may_lean(from: &str, on: &str) -> bool {
     match (floor(from), floor(on)) {
         (Some(from), Some(on)) => on <= from,
         // Beside the floors, and below those who know all roles.
-        (Some(_), None) => matches!(from, "cli" | "config" | "api" | "demo"),
+        (Some(_), None) => matches!(from, "cli" | "api" | "demo"),
         (None, _) => false,
     }
 }

@@ -2,6 +2,8 @@
 //! fold may not touch, and how a file opens. It reads `src/` as text, so that a wrong arrow fails
 //! here with its file and line; it does not judge what the code does.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

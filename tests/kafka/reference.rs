@@ -309,7 +309,7 @@ fn bare(value: &Value) -> Value {
     }
 }
 
-const FREE: [&str; 4] = ["detail", "original", "original_cut", "cut"];
+const FREE: [&str; 3] = ["detail", "original", "truncated"];
 
 /// Totals as one sorted text, so that two of them can be compared at a glance.
 pub fn totals_text(mut totals: Vec<Value>) -> String {

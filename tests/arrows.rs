@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["money", "time", "error"],
     &["fold"],
     &["wire", "journal", "store", "config", "telemetry"],
-    &["engine"],
+    &["engine", "topics"],
     &["api", "replay", "demo", "generate"],
     &["cli"],
 ];
@@ -35,6 +35,7 @@ const FOLD_CRATES: &[&str] = &[
     "rust_decimal",
     "serde",
     "sha2",
+    "smallvec",
     "std",
     "thiserror",
     "uuid",
@@ -358,12 +359,20 @@ fn a_long_file_says_why() {
             "{} has {lines} lines: cut it, or say in its head comment why it is \"Longer than\" 400",
             source.path.display()
         );
+    }
+}
+
+#[test]
+fn no_line_is_wider_than_100_columns() {
+    let mut wide = Vec::new();
+    for source in sources() {
         for (number, line) in source.text.lines().enumerate() {
-            let columns = line.chars().count();
-            let place = format!("{}:{}", source.path.display(), number + 1);
-            assert!(columns <= 100, "{place} has {columns} columns");
+            if line.chars().count() > 100 {
+                wide.push(format!("{}:{}", source.path.display(), number + 1));
+            }
         }
     }
+    assert!(wide.is_empty(), "wider than 100 columns: {}", wide.join(", "));
 }
 
 #[test]

@@ -1,0 +1,38 @@
+# The commands of this project. `make` alone lists them. One build folder outside the checkout, so
+# that a second clone does not compile RocksDB again; set CARGO_TARGET_DIR to have it elsewhere.
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
+export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
+
+.PHONY: help demo test lint kafka-test measure deny clean-cache
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: ## traffic, engine and broker in one process: watch blocks appear and lift
+	@.ci/prepare build
+	cargo run --locked --quiet -- demo $(ARGS)
+
+test: ## every test, real Kafka included (set KAFKA_BOOTSTRAP to use a broker of yours)
+	@.ci/prepare test
+	@.ci/test
+
+lint: ## format and lints, as CI sees them
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+kafka-test: ## only the suite on real Kafka, with its output
+	@.ci/prepare test
+	cargo test --locked --test kafka -- --nocapture
+
+measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
+	@.ci/prepare test
+	cargo test --locked --test kafka -- --ignored --nocapture measure
+
+deny: ## licences, duplicate and banned crates, sources (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || \
+	  { echo 'cargo-deny is missing; type   cargo install --locked cargo-deny'; exit 1; }
+	cargo deny --locked check licenses bans sources
+
+clean-cache: ## remove the build folder, the fetched broker and the registry peers
+	rm -rf "$(cache)/tollgate-target" "$(cache)/tollgate-kafka" "$(cache)/tollgate-registry"

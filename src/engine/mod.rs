@@ -12,3 +12,7 @@ pub mod memory;
 pub mod options;
 pub mod outbox;
 pub mod partition;
+#[cfg(feature = "engine")]
+pub mod kafka;
+#[cfg(feature = "engine")]
+pub mod runner;

@@ -7,12 +7,12 @@ pub mod batch;
 pub mod blocks;
 mod checkpoint;
 pub mod intake;
+#[cfg(feature = "engine")]
+pub mod kafka;
 pub mod log;
 pub mod memory;
 pub mod options;
 pub mod outbox;
 pub mod partition;
-#[cfg(feature = "engine")]
-pub mod kafka;
 #[cfg(feature = "engine")]
 pub mod runner;

@@ -1,0 +1,132 @@
+//! What all clients have in common: layers of properties, the log, and which faults pass.
+//! Promise: properties of the user cannot undo what the engine's promises rest on.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+
+use super::Options;
+use super::acks::Ticket;
+use crate::engine::log::{Error, Place};
+
+/// Properties of every client that the user may change.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("client.id", "tollgate"),
+    ("socket.nagle.disable", "true"),
+    ("socket.keepalive.enable", "true"),
+    ("socket.timeout.ms", "10000"),
+    ("reconnect.backoff.max.ms", "1000"),
+];
+
+/// Defaults, then the user's properties, then what is not the user's to change.
+pub(super) fn config(
+    options: &Options,
+    defaults: &[(&str, &str)],
+    pinned: &[(&str, &str)],
+) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (property, value) in DEFAULTS.iter().chain(defaults) {
+        config.set(*property, *value);
+    }
+    for (property, value) in &options.client {
+        config.set(property, value);
+    }
+    for (property, value) in pinned {
+        config.set(*property, *value);
+    }
+    config.set("bootstrap.servers", &options.bootstrap);
+    // By itself rdkafka would take the level from the `log` crate, which is not used here.
+    config.set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+/// Drops what may take a while to close (clients wait for their threads) without being waited for.
+pub(super) fn retire<T: Send + 'static>(client: T) {
+    let closer = std::thread::Builder::new().name("kafka-close".to_owned());
+    if let Err(error) = closer.spawn(move || drop(client)) {
+        // The closure was dropped, and the client with it, in this thread.
+        tracing::warn!(%error, "no thread to close a kafka client in");
+    }
+}
+
+/// Sorts a fault by what the caller does about it.
+pub(super) fn fault(place: Place, error: &KafkaError) -> Error {
+    let reason = error.to_string();
+    match error.rdkafka_error_code() {
+        Some(Code::QueueFull) => Error::Full(place),
+        Some(code) if lasts(code) => Error::Lasting { place, reason },
+        _ => Error::Passing { place, reason },
+    }
+}
+
+/// Whether waiting does not help. Bytes that the client cannot read are among them: it would skip
+/// them, and records would be lost in silence (L7).
+pub(super) fn lasts(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Authentication
+            | Code::BadCompression
+            | Code::BadMessage
+            | Code::ClusterAuthorizationFailed
+            | Code::Fatal
+            | Code::Fenced
+            | Code::GroupAuthorizationFailed
+            | Code::InvalidArgument
+            | Code::InvalidMessage
+            | Code::InvalidMessageSize
+            | Code::InvalidSessionTimeout
+            | Code::InvalidTopic
+            | Code::MessageSizeTooLarge
+            | Code::NotImplemented
+            | Code::SaslAuthenticationFailed
+            | Code::TopicAuthorizationFailed
+            | Code::UnknownPartition
+            | Code::UnknownTopic
+            | Code::UnknownTopicOrPartition
+            | Code::UnsupportedCompressionType
+    )
+}
+
+/// The context of a client: its name in the log.
+pub(super) struct Context {
+    pub client: &'static str,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let client = self.client;
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => {
+                tracing::warn!(client, facility, message, "kafka client");
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(client, facility, message, "kafka client");
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // These two come by the poll of their source, which knows what they mean.
+        let told =
+            matches!(error.rdkafka_error_code(), Some(Code::PartitionEOF | Code::AutoOffsetReset));
+        if !told {
+            tracing::warn!(client = self.client, %error, reason, "kafka client");
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        ticket.settle(result);
+    }
+}

@@ -1,0 +1,219 @@
+//! Reads one topic partition, from any offset, without waiting.
+//! Promise: records come in offset order from the offset of the last seek, none twice, none left
+//! out; where that cannot be kept, reading stops with an error until the next seek.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::time::Duration;
+
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::Waker;
+use super::client::{Context, fault, lasts};
+use crate::engine::log::{Bounds, Error, Place, Read, Source, Stored};
+use crate::time::Millis;
+
+/// How long a broker may take to say what a topic partition holds.
+const BOUNDS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The consumer of all sources of a partition, and who is told of arrivals.
+pub(super) struct Client {
+    pub consumer: Arc<BaseConsumer<Context>>,
+    pub wake: Waker,
+}
+
+pub(super) struct Reader {
+    source: Source,
+    topic: String,
+    partition: i32,
+    state: State,
+    /// No record below is given.
+    next: u64,
+}
+
+enum State {
+    /// Before the first seek.
+    Unread,
+    Reading(PartitionQueue<Context>),
+    /// The offset is not in the log; what is there is being asked.
+    Asking(Receiver<Result<Bounds, KafkaError>>),
+    Stopped(Stop),
+}
+
+#[derive(Clone)]
+enum Stop {
+    Truncated(Bounds),
+    Lasting(String),
+}
+
+impl Reader {
+    pub(super) fn new(source: Source, topic: &str, partition: i32) -> Reader {
+        Reader { source, topic: topic.to_owned(), partition, state: State::Unread, next: 0 }
+    }
+
+    /// Waits for the broker.
+    pub(super) fn bounds(&self, client: &Client) -> Result<Bounds, Error> {
+        ask_bounds(&client.consumer, &self.topic, self.partition)
+            .map_err(|error| fault(self.place(), &error))
+    }
+
+    pub(super) fn seek(&mut self, client: &Client, offset: u64) -> Result<(), Error> {
+        self.release(client)?;
+        self.next = offset;
+        // The queue is split off before anything is fetched, or the first records would come by
+        // the queue of the consumer. Assigning anew, not the client's seek: that one fails on a
+        // topic partition which is not being fetched yet.
+        let Some(mut queue) = client.consumer.split_partition_queue(&self.topic, self.partition)
+        else {
+            return Err(Error::Lasting {
+                place: self.place(),
+                reason: format!("{:?} is no name of a topic", self.topic),
+            });
+        };
+        let wake = Arc::clone(&client.wake);
+        queue.set_nonempty_callback(move || wake());
+        let start = i64::try_from(offset).expect("offsets are those of a log, below 2^63");
+        client
+            .consumer
+            .incremental_assign(&self.list(Offset::Offset(start)))
+            .map_err(|error| fault(self.place(), &error))?;
+        self.state = State::Reading(queue);
+        Ok(())
+    }
+
+    pub(super) fn poll(&mut self, client: &Client) -> Result<Option<Read>, Error> {
+        match &self.state {
+            State::Unread => Ok(None),
+            State::Reading(queue) => loop {
+                match queue.poll(Duration::ZERO) {
+                    None => return Ok(None),
+                    Some(Ok(record)) => {
+                        let record = stored(&record);
+                        if record.offset >= self.next {
+                            self.next = record.offset + 1;
+                            return Ok(Some(Read::Record(record)));
+                        }
+                    }
+                    Some(Err(error)) => return self.judge(client, &error),
+                }
+            },
+            State::Asking(answer) => match answer.try_recv() {
+                Err(TryRecvError::Empty) => Ok(None),
+                Ok(Ok(bounds)) if (bounds.start..=bounds.end).contains(&self.next) => {
+                    self.again(client, "the broker had the offset after all".to_owned())
+                }
+                Ok(Ok(bounds)) => self.stop(client, Stop::Truncated(bounds)),
+                Ok(Err(error)) => self.again(client, error.to_string()),
+                Err(TryRecvError::Disconnected) => {
+                    self.again(client, "nobody could be asked what the log holds".to_owned())
+                }
+            },
+            State::Stopped(stop) => Err(self.stopped(stop.clone())),
+        }
+    }
+
+    /// Says what an error between the records means.
+    fn judge(&mut self, client: &Client, error: &KafkaError) -> Result<Option<Read>, Error> {
+        match (error, error.rdkafka_error_code()) {
+            (KafkaError::PartitionEOF(_), _) => Ok(Some(Read::End)),
+            (_, Some(Code::AutoOffsetReset | Code::OffsetOutOfRange)) => {
+                self.ask(client);
+                Ok(None)
+            }
+            (KafkaError::MessageConsumptionFatal(_), _) => {
+                self.stop(client, Stop::Lasting(error.to_string()))
+            }
+            (_, Some(code)) if lasts(code) => self.stop(client, Stop::Lasting(error.to_string())),
+            _ => Err(Error::Passing { place: self.place(), reason: error.to_string() }),
+        }
+    }
+
+    /// Asks in a thread of its own what the log holds: `poll` does not wait.
+    fn ask(&mut self, client: &Client) {
+        let (told, answer) = mpsc::channel();
+        let (consumer, wake) = (Arc::clone(&client.consumer), Arc::clone(&client.wake));
+        let (topic, partition) = (self.topic.clone(), self.partition);
+        self.state = State::Asking(answer);
+        let asker = std::thread::Builder::new().name("kafka-bounds".to_owned()).spawn(move || {
+            // Nobody hears it when another seek came first.
+            let _ = told.send(ask_bounds(&consumer, &topic, partition));
+            drop(consumer);
+            wake();
+        });
+        if let Err(error) = asker {
+            tracing::warn!(%error, "no thread to ask for the bounds of a topic partition in");
+            (client.wake)();
+        }
+    }
+
+    /// Reads on from where it was; what came between passes.
+    fn again(&mut self, client: &Client, reason: String) -> Result<Option<Read>, Error> {
+        self.seek(client, self.next)?;
+        Err(Error::Passing { place: self.place(), reason })
+    }
+
+    fn stop(&mut self, client: &Client, stop: Stop) -> Result<Option<Read>, Error> {
+        self.release(client)?;
+        self.state = State::Stopped(stop.clone());
+        Err(self.stopped(stop))
+    }
+
+    fn stopped(&self, stop: Stop) -> Error {
+        match stop {
+            Stop::Truncated(Bounds { start, end }) => {
+                Error::Truncated { place: self.source, offset: self.next, start, end }
+            }
+            Stop::Lasting(reason) => Error::Lasting { place: self.place(), reason },
+        }
+    }
+
+    /// Gives up what was read ahead, and fetches no more.
+    fn release(&mut self, client: &Client) -> Result<(), Error> {
+        let assigned = matches!(self.state, State::Reading(_) | State::Asking(_));
+        // The queue goes first: dropping it takes the callback from the queue of the client, also
+        // from one that was split off anew.
+        self.state = State::Unread;
+        if assigned {
+            client
+                .consumer
+                .incremental_unassign(&self.list(Offset::Invalid))
+                .map_err(|error| fault(self.place(), &error))?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, offset: Offset) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&self.topic, self.partition, offset)
+            .expect("an offset that fits, in a list that is new");
+        list
+    }
+
+    fn place(&self) -> Place {
+        Place::Source(self.source)
+    }
+}
+
+fn ask_bounds(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partition: i32,
+) -> Result<Bounds, KafkaError> {
+    let (start, end) = consumer.fetch_watermarks(topic, partition, BOUNDS_TIMEOUT)?;
+    let offset =
+        |offset| u64::try_from(offset).map_err(|_| KafkaError::OffsetFetch(Code::NoOffset));
+    Ok(Bounds { start: offset(start)?, end: offset(end)? })
+}
+
+fn stored(record: &BorrowedMessage<'_>) -> Stored {
+    Stored {
+        offset: u64::try_from(record.offset()).expect("a record that was read has an offset"),
+        timestamp: Millis(record.timestamp().to_millis().unwrap_or(0)),
+        key: record.key().map(<[u8]>::to_vec),
+        value: record.payload().map(<[u8]>::to_vec),
+    }
+}

@@ -168,7 +168,9 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.blocks = Blocks::default();
         self.outbox = Outbox::new(published);
         // A checkpoint under way must not land on a state that has begun anew.
-        self.store.settle();
+        if let Some(Err(error)) = self.store.wait() {
+            tracing::warn!(%error, "a checkpoint failed; the one before it stands");
+        }
         self.checkpoints.forget();
         let journal = self.log.bounds(Source::Journal)?;
         let block_state = self.log.bounds(Source::BlockState)?;

@@ -350,8 +350,7 @@ fn open(number: i32, setup: &Setup, shared: &Shared) -> Result<Owned, Fault> {
     let this_thread = thread::current();
     let wake: Waker = Arc::new(move || this_thread.unpark());
     let log = setup.kafka.log(number, wake).map_err(|error| Fault::Passing(error.to_string()))?;
-    let folder = setup.state_dir.join(number.to_string());
-    let store = RocksStore::open(&folder, shared)?;
+    let store = RocksStore::open(&setup.state_dir, number.unsigned_abs(), shared)?;
     let mut options = setup.options.clone();
     options.billed_topic = format!("{}/{number}", options.billed_topic);
     options.commands_topic = format!("{}/{number}", options.commands_topic);

@@ -2,6 +2,22 @@
 //! change together or not at all; the store is a cache of the log (L2) and may be lost at any time.
 //! It never decides: the fold reads what it holds, the engine says when to write.
 
+#[cfg(feature = "engine")]
+mod background;
+mod bytes;
+mod codec;
+mod keys;
+pub mod memory;
+#[cfg(feature = "engine")]
+mod offline;
+mod raw;
+mod read;
+#[cfg(feature = "engine")]
+pub mod rocks;
+mod write;
+
+pub use keys::Kind;
+
 use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State};
 use crate::journal::Tip;
 use crate::time::{Day, Millis, Month};
@@ -55,6 +71,21 @@ pub enum Error {
         "the state in {place} is damaged ({what}): move it away and start again, the topics rebuild it"
     )]
     Damaged { place: String, what: String },
+    #[error(
+        "the state in {place} has {what}, which this release does not know: run the release that \
+         wrote it, or move it away and start again, the topics rebuild it"
+    )]
+    Format { place: String, what: String },
+    #[error(
+        "the state in {place} is that of partition {found}, not {expected}: give each topic and \
+         each copy of tollgate a state directory of its own"
+    )]
+    Partition { place: String, expected: u32, found: u32 },
+    #[error(
+        "the state in {place} is open in another process, perhaps a tollgate that still runs: end \
+         that one first, or give this one a state directory of its own"
+    )]
+    Locked { place: String },
 }
 
 /// Where a partition's rows are kept. Two implementations: RocksDB and memory.
@@ -86,8 +117,9 @@ pub trait Store {
     /// Tells once that the submitted checkpoint is written, or why not.
     fn written(&mut self) -> Option<Result<Epoch, Error>>;
 
-    /// Waits until a submitted checkpoint is written or has failed, and tells of it no more.
-    fn settle(&mut self);
+    /// As `written`, but waits for it; `None` when nothing was submitted. For the
+    /// end of a run, and before beginning anew from the position.
+    fn wait(&mut self) -> Option<Result<Epoch, Error>>;
 
     /// Moves all rows out of the way, for a person to look at, and starts empty.
     ///

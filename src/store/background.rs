@@ -1,0 +1,93 @@
+//! The thread that writes checkpoints, so that the fold never waits for the disk. Promise: one
+//! checkpoint at a time, each told of once; closing waits for the one under way.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::{Builder, JoinHandle};
+
+use super::raw::Raw;
+use super::write::Writer;
+use super::{Checkpoint, Error};
+use crate::fold::Epoch;
+
+pub(super) struct Background {
+    place: String,
+    submits: Option<Sender<Checkpoint>>,
+    results: Receiver<Result<Epoch, Error>>,
+    thread: Option<JoinHandle<()>>,
+    under_way: bool,
+}
+
+impl Background {
+    pub fn start<R: Raw + Send + Sync + 'static>(
+        raw: Arc<R>,
+        partition: u32,
+    ) -> Result<Background, Error> {
+        let (submits, taken) = channel::<Checkpoint>();
+        let (tell, results) = channel();
+        let place = raw.place().to_owned();
+        let write = move || {
+            let mut writer = Writer::default();
+            for checkpoint in taken {
+                let result = writer.write(&*raw, partition, &checkpoint);
+                // Freeing some hundred thousand rows takes time: after the telling.
+                let told = tell.send(result);
+                drop(checkpoint);
+                if told.is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = Builder::new().name(format!("store-{partition}")).spawn(write);
+        let thread = thread.map_err(|error| Error::Storage {
+            place: place.clone(),
+            act: "given a writing thread",
+            reason: error.to_string(),
+        })?;
+        let (submits, thread) = (Some(submits), Some(thread));
+        Ok(Background { place, submits, results, thread, under_way: false })
+    }
+
+    pub fn submit(&mut self, checkpoint: Checkpoint) {
+        assert!(!self.under_way, "one checkpoint at a time");
+        self.under_way = true;
+        // A thread that is gone shows at the next `written`.
+        let _gone = self.submits.as_ref().map(|submits| submits.send(checkpoint));
+    }
+
+    pub fn written(&mut self) -> Option<Result<Epoch, Error>> {
+        if !self.under_way {
+            return None;
+        }
+        let result = match self.results.try_recv() {
+            Ok(result) => result,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => Err(self.gone()),
+        };
+        self.under_way = false;
+        Some(result)
+    }
+
+    pub fn wait(&mut self) -> Option<Result<Epoch, Error>> {
+        if !self.under_way {
+            return None;
+        }
+        self.under_way = false;
+        Some(self.results.recv().unwrap_or_else(|_| Err(self.gone())))
+    }
+
+    fn gone(&self) -> Error {
+        let reason = "its writing thread has stopped".to_owned();
+        Error::Storage { place: self.place.clone(), act: "written", reason }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.submits = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was told by `written`.
+            let _panicked = thread.join();
+        }
+    }
+}

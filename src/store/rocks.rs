@@ -1,0 +1,290 @@
+//! The store in RocksDB, a database a partition in `<state directory>/<partition>/`. Promise: a
+//! checkpoint is one write batch, so a crash leaves the rows of one position. It does not wait for
+//! the disk to have it: after a power failure the rows may be those of an earlier checkpoint, which
+//! is as good (L2).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::properties::{SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, LogLevel, ReadOptions, WriteBatch, WriteBufferManager,
+};
+
+use super::background::Background;
+use super::keys::Span;
+pub use super::offline::{Summary, summary, totals};
+use super::raw::{Batch, Each, Raw, Reading};
+use super::{BlockRow, Checkpoint, Error, Position, Store, read};
+use crate::fold::{Epoch, Loaded, Need, State};
+
+/// Keys of one look-up in RocksDB, which pins what it finds.
+const KEYS_PER_GET: usize = 2_000;
+/// Table files held open, a database; more are opened and closed again.
+const OPEN_FILES_MAX: i32 = 256;
+/// Of RocksDB's own log, of which two files are kept.
+const LOG_FILE_BYTES_MAX: usize = 4 << 20;
+
+/// Memory of all databases of a process together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Blocks, filters and indexes of table files, and of it the write buffers. Less means more
+    /// reads from disk when rows are loaded that were let go.
+    pub cache_bytes: usize,
+    /// Rows written and not yet in table files. Less means more and smaller files.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { cache_bytes: 256 << 20, write_buffer_bytes: 64 << 20 }
+    }
+}
+
+/// What the databases of a process share. Make one and give it to every store.
+#[derive(Clone)]
+pub struct Shared {
+    cache: Cache,
+    buffers: WriteBufferManager,
+    write_buffer_bytes: usize,
+}
+
+impl Shared {
+    #[must_use]
+    pub fn new(options: Options) -> Shared {
+        let Options { cache_bytes, write_buffer_bytes } = options;
+        let cache = Cache::new_lru_cache(cache_bytes);
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            write_buffer_bytes,
+            false,
+            cache.clone(),
+        );
+        Shared { cache, buffers, write_buffer_bytes }
+    }
+
+    fn database_options(&self) -> rocksdb::Options {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&self.cache);
+        blocks.set_block_size(16 << 10);
+        // Most keys looked up are of windows that just began, so they are not there.
+        blocks.set_bloom_filter(10.0, false);
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        let mut options = rocksdb::Options::default();
+        options.set_block_based_table_factory(&blocks);
+        options.create_if_missing(true);
+        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_write_buffer_manager(&self.buffers);
+        options.set_write_buffer_size(self.write_buffer_bytes);
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.02);
+        options.set_max_open_files(OPEN_FILES_MAX);
+        options.set_bytes_per_sync(1 << 20);
+        // A torn tail of the log goes, whole batches stay in their order: an earlier checkpoint.
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_log_level(LogLevel::Warn);
+        options.set_keep_log_file_num(2);
+        options.set_max_log_file_size(LOG_FILE_BYTES_MAX);
+        options
+    }
+}
+
+/// An open database.
+pub(super) struct Database {
+    db: DB,
+    place: String,
+}
+
+impl Database {
+    pub fn open(path: &Path, shared: &Shared) -> Result<Database, Error> {
+        let place = path.display().to_string();
+        fs::create_dir_all(path).map_err(|error| Error::Storage {
+            place: place.clone(),
+            act: "made",
+            reason: error.to_string(),
+        })?;
+        let options = shared.database_options();
+        // By descriptor: opened otherwise, the default column family gets default options.
+        let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
+        match DB::open_cf_descriptors(&options, path, [rows]) {
+            Ok(db) => Ok(Database { db, place }),
+            Err(error) => Err(failed(&place, "opened", &error)),
+        }
+    }
+
+    /// For a look from outside; another process may have it open and write to it.
+    pub fn open_to_read(path: &Path, shared: &Shared) -> Result<Database, Error> {
+        let place = path.display().to_string();
+        let options = shared.database_options();
+        let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
+        match DB::open_cf_descriptors_read_only(&options, path, [rows], false) {
+            Ok(db) => Ok(Database { db, place }),
+            Err(error) => Err(failed(&place, "read", &error)),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        let of = |property| self.db.property_int_value(property).ok().flatten().unwrap_or(0);
+        of(TOTAL_SST_FILES_SIZE) + of(SIZE_ALL_MEM_TABLES)
+    }
+}
+
+impl Raw for Database {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let rows = self.db.cf_handle(DEFAULT_COLUMN_FAMILY_NAME);
+        let rows = rows.expect("was opened with its descriptor");
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS_PER_GET) {
+            for value in self.db.batched_multi_get_cf(rows, keys, true) {
+                let value = value.map_err(|error| failed(&self.place, "read", &error))?;
+                found.push(value.map(|value| value.to_vec()));
+            }
+        }
+        Ok(found)
+    }
+
+    fn scan(&self, span: &Span, reading: Reading, each: &mut Each<'_>) -> Result<(), Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(span.before.clone());
+        if reading == Reading::Once {
+            options.fill_cache(false);
+        }
+        let mut rows = self.db.raw_iterator_opt(options);
+        rows.seek(&span.from);
+        while let Some((key, value)) = rows.item() {
+            if !each(key, value)? {
+                return Ok(());
+            }
+            rows.next();
+        }
+        rows.status().map_err(|error| failed(&self.place, "read", &error))
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), Error> {
+        let mut writes = WriteBatch::with_capacity_bytes(batch.bytes() + batch.bytes() / 4);
+        for span in &batch.ranges {
+            writes.delete_range(&span.from, &span.before);
+        }
+        for key in &batch.deletes {
+            writes.delete(key);
+        }
+        for (key, value) in batch.puts() {
+            writes.put(key, value);
+        }
+        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
+    }
+}
+
+fn failed(place: &str, act: &'static str, error: &rocksdb::Error) -> Error {
+    let (place, text) = (place.to_owned(), error.as_ref());
+    if text.contains("/LOCK:") {
+        return Error::Locked { place };
+    }
+    match error.kind() {
+        ErrorKind::Corruption => Error::Damaged { place, what: text.to_owned() },
+        _ => Error::Storage { place, act, reason: text.to_owned() },
+    }
+}
+
+/// One partition's rows.
+pub struct RocksStore {
+    path: PathBuf,
+    partition: u32,
+    shared: Shared,
+    /// `None` after a failure to set it aside.
+    open: Option<Open>,
+}
+
+struct Open {
+    // Before the database: closing waits for the checkpoint under way.
+    background: Background,
+    database: Arc<Database>,
+}
+
+impl Open {
+    fn new(path: &Path, partition: u32, shared: &Shared) -> Result<Open, Error> {
+        let database = Arc::new(Database::open(path, shared)?);
+        let background = Background::start(database.clone(), partition)?;
+        Ok(Open { background, database })
+    }
+}
+
+impl RocksStore {
+    /// Opens or makes the store of `partition` in `state_dir`.
+    ///
+    /// # Errors
+    /// `Locked` when another process has it open, `Format` when another release wrote it, `Partition`
+    /// when it is another partition's.
+    pub fn open(state_dir: &Path, partition: u32, shared: &Shared) -> Result<RocksStore, Error> {
+        let path = state_dir.join(partition.to_string());
+        let open = Open::new(&path, partition, shared)?;
+        read::position(&*open.database, partition)?;
+        Ok(RocksStore { path, partition, shared: shared.clone(), open: Some(open) })
+    }
+
+    fn database(&self) -> Result<&Database, Error> {
+        match &self.open {
+            Some(open) => Ok(&open.database),
+            None => Err(self.storage("used", "it could not be set aside".to_owned())),
+        }
+    }
+
+    fn storage(&self, act: &'static str, reason: String) -> Error {
+        Error::Storage { place: self.path.display().to_string(), act, reason }
+    }
+
+    /// The first free name beside the store.
+    fn aside(&self) -> PathBuf {
+        let name = |n: u32| format!("{}.set-aside-{n}", self.partition);
+        let mut free = (1..).map(|n| self.path.with_file_name(name(n))).filter(|it| !it.exists());
+        free.next().expect("a directory does not hold 2^32 of them")
+    }
+}
+
+impl Store for RocksStore {
+    fn position(&mut self) -> Result<Option<Position>, Error> {
+        read::position(self.database()?, self.partition)
+    }
+
+    fn restore(&mut self, state: &mut State) -> Result<Vec<(String, BlockRow)>, Error> {
+        read::restore(self.database()?, self.partition, state)
+    }
+
+    fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
+        read::load(self.database()?, needs)
+    }
+
+    fn submit(&mut self, checkpoint: Checkpoint) {
+        if let Some(open) = &mut self.open {
+            open.background.submit(checkpoint);
+        }
+    }
+
+    fn written(&mut self) -> Option<Result<Epoch, Error>> {
+        self.open.as_mut()?.background.written()
+    }
+
+    fn wait(&mut self) -> Option<Result<Epoch, Error>> {
+        self.open.as_mut()?.background.wait()
+    }
+
+    fn set_aside(&mut self, reason: &str) -> Result<(), Error> {
+        self.open = None;
+        let aside = self.aside();
+        fs::rename(&self.path, &aside)
+            .and_then(|()| fs::write(aside.join("REASON"), format!("{reason}\n")))
+            .map_err(|error| self.storage("set aside", error.to_string()))?;
+        self.open = Some(Open::new(&self.path, self.partition, &self.shared)?);
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> u64 {
+        self.database().map_or(0, Database::bytes)
+    }
+}

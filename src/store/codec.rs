@@ -27,7 +27,7 @@ pub(super) struct Identity {
 }
 
 pub(super) fn put_position(partition: u32, position: &Position, into: &mut Vec<u8>) {
-    let Position { tip, clockwork } = position;
+    let Position { tip, clockwork, billed_latest, commands_latest } = position;
     into.push(VERSION);
     put_u32(FORMAT, into);
     put_u32(partition, into);
@@ -45,6 +45,8 @@ pub(super) fn put_position(partition: u32, position: &Position, into: &mut Vec<u
         put_u64(number, into);
     }
     put_signed(cost.0, into);
+    put_i64(billed_latest.0, into);
+    put_i64(commands_latest.0, into);
 }
 
 /// The first fields of the position row: they stay where they are in every version.
@@ -73,8 +75,10 @@ pub(super) fn position(value: &[u8]) -> Result<Position, Fault> {
     let (rejects, requests) = (reader.u64()?, reader.u64()?);
     let cost = Money(reader.signed()?);
     let counts = Counts { events, duplicates, rejects, cost, requests };
+    let (billed_latest, commands_latest) = (Millis(reader.i64()?), Millis(reader.i64()?));
     reader.end()?;
-    Ok(Position { tip, clockwork: Clockwork { now, forgotten_before_minute, counts } })
+    let clockwork = Clockwork { now, forgotten_before_minute, counts };
+    Ok(Position { tip, clockwork, billed_latest, commands_latest })
 }
 
 /// What an account's row holds beside its number.

@@ -14,7 +14,7 @@ pub fn write_decision(decision: &Decision, out: &mut Vec<u8>) {
         Decision::ThresholdCrossed(it) => write(&shown::threshold_crossed(it), out),
         Decision::LimitReached(it) => write(&shown::limit_reached(it), out),
         Decision::BlockChanged(it) => write(&shown::block_changed(it), out),
-        Decision::Rejected(it) => write(&shown::rejected(it), out),
+        Decision::Rejected(it) => write(&shown::rejected(it, None), out),
     }
 }
 

@@ -1,0 +1,269 @@
+//! Avro datums of our schemas to what the fold reads, by the same rules as JSON lines.
+//! Promise: bytes that do not fit the schema are `undecodable`, values that break a rule `invalid`,
+//! the latter naming the ids that the record gives.
+
+use super::datum::{Datum, Unfit};
+use super::plan::Plan;
+use super::schemas;
+use crate::fold::event::{Input, Reason, Refusal};
+use crate::money::Money;
+use crate::time::Millis;
+use crate::wire::Decoded;
+use crate::wire::raw::{RawBilled, RawCommand, RawLimit};
+use crate::wire::validate::{self, Invalid};
+
+/// Which of our schemas a writer's is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordKind {
+    Billed,
+    Command,
+    Tick,
+    /// Of the block-state topic.
+    Block,
+}
+
+impl RecordKind {
+    pub const ALL: [RecordKind; 4] =
+        [RecordKind::Billed, RecordKind::Command, RecordKind::Tick, RecordKind::Block];
+    /// What a log holds.
+    pub const LINES: [RecordKind; 3] = [RecordKind::Billed, RecordKind::Command, RecordKind::Tick];
+
+    pub fn own(self) -> &'static schemas::OwnSchema {
+        match self {
+            RecordKind::Billed => &schemas::BILLED_EVENT,
+            RecordKind::Command => &schemas::COMMAND,
+            RecordKind::Tick => &schemas::TICK,
+            RecordKind::Block => &schemas::BLOCK_CHANGED,
+        }
+    }
+
+    /// For people: what is wanted where this kind is.
+    pub fn topic_holds(self) -> &'static str {
+        match self {
+            RecordKind::Billed => "billed events",
+            RecordKind::Command => "commands",
+            RecordKind::Tick => "ticks",
+            RecordKind::Block => "block records",
+        }
+    }
+}
+
+/// Decodes one datum; whatever is wrong with it becomes `Input::Rejected`.
+pub fn decode(kind: RecordKind, plan: &Plan, bytes: &[u8]) -> Decoded {
+    match plan.read(bytes) {
+        Ok(datum) => judge(kind, datum),
+        Err(Unfit(why)) => undecodable(format!("bytes do not fit the schema: {why}")),
+    }
+}
+
+pub fn undecodable(detail: String) -> Decoded {
+    rejected(Reason::Undecodable, Ids::default(), detail)
+}
+
+/// A datum that was read by a plan for `kind`.
+pub fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded {
+    let Datum::Record(fields) = datum else {
+        return undecodable("bytes do not fit the schema: no record".to_owned());
+    };
+    match kind {
+        RecordKind::Billed => billed(&fields),
+        RecordKind::Command => command(&fields),
+        RecordKind::Tick => tick(&fields),
+        RecordKind::Block => undecodable("a block record is no line".to_owned()),
+    }
+}
+
+/// What a refusal names.
+#[derive(Clone, Copy, Default)]
+struct Ids<'a> {
+    account_id: Option<&'a str>,
+    event_id: Option<&'a str>,
+    command_id: Option<&'a str>,
+}
+
+fn rejected(reason: Reason, ids: Ids<'_>, detail: String) -> Decoded {
+    let refusal = Refusal {
+        reason,
+        account_id: ids.account_id.map(str::to_owned),
+        event_id: ids.event_id.map(str::to_owned),
+        command_id: ids.command_id.map(str::to_owned),
+        detail,
+    };
+    Decoded { input: Input::Rejected(refusal), recorded_at: None }
+}
+
+fn valid_or_rejected(ids: Ids<'_>, outcome: Result<Decoded, Invalid>) -> Decoded {
+    outcome.unwrap_or_else(|Invalid(detail)| rejected(Reason::Invalid, ids, detail))
+}
+
+const ORDER: &str = "a plan gives the fields of our schema in its order";
+
+fn billed(fields: &[Datum<'_>]) -> Decoded {
+    let [
+        kind,
+        event_id,
+        idempotency_key,
+        account_id,
+        profile_id,
+        feature,
+        country,
+        sender,
+        recipient,
+        purpose,
+        requests,
+        cost,
+        occurred_at,
+        recorded_at,
+    ] = fields
+    else {
+        unreachable!("{ORDER}");
+    };
+    let raw = RawBilled {
+        event_id: event_id.text(),
+        idempotency_key: idempotency_key.text(),
+        account_id: account_id.text(),
+        profile_id: profile_id.text(),
+        feature: feature.text(),
+        country: country.text(),
+        sender: sender.text(),
+        recipient: recipient.text(),
+        purpose: purpose.text(),
+        requests: requests.whole(),
+        cost: cost.money(),
+        occurred_at: occurred_at.time(),
+        recorded_at: recorded_at.time(),
+    };
+    let ids = Ids { account_id: raw.account_id, event_id: raw.event_id, command_id: None };
+    valid_or_rejected(ids, of_type(kind, "billed").and_then(|()| validate::billed(&raw)))
+}
+
+fn command(fields: &[Datum<'_>]) -> Decoded {
+    let [
+        kind,
+        command_id,
+        account_id,
+        issued_at,
+        actor,
+        reason,
+        limit,
+        limit_id,
+        _body,
+        recorded_at,
+    ] = fields
+    else {
+        unreachable!("{ORDER}");
+    };
+    let raw = RawCommand {
+        kind: kind.text().unwrap_or_default(),
+        command_id: command_id.text(),
+        account_id: account_id.text(),
+        issued_at: issued_at.time(),
+        recorded_at: recorded_at.time(),
+        actor: actor.text(),
+        reason: reason.text(),
+        limit: raw_limit(limit),
+        limit_id: limit_id.text(),
+    };
+    let ids = Ids { account_id: raw.account_id, event_id: None, command_id: raw.command_id };
+    valid_or_rejected(ids, validate::command(&raw))
+}
+
+fn raw_limit<'d>(limit: &'d Datum<'_>) -> Option<RawLimit<'d>> {
+    let Datum::Record(fields) = limit else {
+        return None;
+    };
+    let [limit_id, scope, measure, window, amount, action, thresholds, enabled, only] =
+        fields.as_slice()
+    else {
+        unreachable!("{ORDER}");
+    };
+    let (scope_kind, scope_id) = scope.pair();
+    let (only_purpose, only_feature) = only.pair();
+    Some(RawLimit {
+        limit_id: limit_id.text(),
+        scope_kind,
+        scope_id,
+        measure: measure.text(),
+        window: window.text(),
+        amount: amount.money(),
+        action: action.text(),
+        thresholds: thresholds.wholes(),
+        enabled: enabled.boolean(),
+        only_purpose,
+        only_feature,
+    })
+}
+
+fn tick(fields: &[Datum<'_>]) -> Decoded {
+    let [kind, now] = fields else {
+        unreachable!("{ORDER}");
+    };
+    let outcome = of_type(kind, "tick").and_then(|()| validate::tick(now.time()));
+    valid_or_rejected(Ids::default(), outcome)
+}
+
+/// An absent type is the schema's own.
+fn of_type(kind: &Datum<'_>, own: &str) -> Result<(), Invalid> {
+    match kind.text() {
+        None => Ok(()),
+        Some(kind) if kind == own => Ok(()),
+        Some(kind) => Err(Invalid(format!("type: {kind:?} in a record of {own}"))),
+    }
+}
+
+/// A plan gives each field the type of our schema or null, so nothing else has to be told apart.
+impl Datum<'_> {
+    /// An empty text is an absent one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Datum::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn whole(&self) -> Option<i64> {
+        match self {
+            Datum::Whole(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn boolean(&self) -> Option<bool> {
+        match self {
+            Datum::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub fn money(&self) -> Option<Money> {
+        match self {
+            Datum::Money(money) => Some(*money),
+            _ => None,
+        }
+    }
+
+    pub fn time(&self) -> Option<Millis> {
+        match self {
+            Datum::Time(time) => Some(*time),
+            _ => None,
+        }
+    }
+
+    fn wholes(&self) -> Option<Vec<i64>> {
+        match self {
+            Datum::Array(elements) => Some(elements.iter().filter_map(Datum::whole).collect()),
+            _ => None,
+        }
+    }
+
+    /// The texts of a record of two.
+    pub fn pair(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Datum::Record(fields) => match fields.as_slice() {
+                [first, second] => (first.text(), second.text()),
+                _ => unreachable!("{ORDER}"),
+            },
+            _ => (None, None),
+        }
+    }
+}

@@ -13,6 +13,7 @@ use super::kafka::{Change, Kafka, KafkaLog, Waker};
 use super::log::{Log, Source};
 use super::options::Options;
 use super::partition::{Fault, Partition, Turn};
+use crate::store::Store;
 use crate::store::rocks::{RocksStore, Shared};
 use crate::telemetry::{PartitionHealth, PartitionMetrics, Stopwatch, SystemClock, Telemetry};
 use crate::time::{Clock, Millis};
@@ -31,7 +32,6 @@ const IDLE: Duration = Duration::from_millis(250);
 /// What the engine of a process needs.
 pub struct Setup {
     pub kafka: Arc<Kafka>,
-    pub decoder: Decoder,
     pub encoder: Encoder,
     /// As every partition gets it.
     pub options: Options,
@@ -61,13 +61,13 @@ enum Order {
 ///
 /// # Errors
 /// When the engine cannot start, or the group cannot be kept.
-pub fn run(setup: Setup, stop: &AtomicBool) -> Result<(), Error> {
+pub fn run(setup: Setup, decoder: &Decoder, stop: &AtomicBool) -> Result<(), Error> {
     let setup = Arc::new(setup);
     let shared = Shared::new(crate::store::rocks::Options::default());
     let (membership, changes) = setup.kafka.join()?;
     let mut threads = Vec::new();
     for index in 0..setup.threads {
-        threads.push(Thread::start(index, Arc::clone(&setup), shared.clone())?);
+        threads.push(Thread::start(index, Arc::clone(&setup), shared.clone(), decoder.clone())?);
     }
     let outcome = hand_out(&setup, &changes, &threads, stop);
     for thread in &threads {
@@ -126,11 +126,17 @@ struct Thread {
 }
 
 impl Thread {
-    fn start(index: usize, setup: Arc<Setup>, shared: Shared) -> Result<Thread, Error> {
+    fn start(
+        index: usize,
+        setup: Arc<Setup>,
+        shared: Shared,
+        decoder: Decoder,
+    ) -> Result<Thread, Error> {
         let (orders, mailbox) = mpsc::channel();
         let name = format!("engine-{index}");
         let join = thread::Builder::new().name(name).spawn(move || {
-            Worker { setup, shared, mailbox, running: BTreeMap::new(), ending: false }.work(index);
+            let running = BTreeMap::new();
+            Worker { setup, shared, decoder, mailbox, running, ending: false }.work(index);
         })?;
         Ok(Thread { index, orders, join })
     }
@@ -147,6 +153,7 @@ impl Thread {
 struct Worker {
     setup: Arc<Setup>,
     shared: Shared,
+    decoder: Decoder,
     mailbox: Receiver<Order>,
     running: BTreeMap<i32, Running>,
     ending: bool,
@@ -176,7 +183,7 @@ impl Worker {
             let now = SystemClock.now();
             let (mut progress, mut wake_at) = (false, Millis(now.0 + IDLE.as_millis() as i64));
             for (number, running) in &mut self.running {
-                let turn = running.turn(*number, &self.setup, &self.shared, now);
+                let turn = running.turn(*number, &|number| open(number, &self.setup, &self.shared, &self.decoder), &self.setup.telemetry, now);
                 progress |= turn.progress;
                 wake_at = turn.wake_at.map_or(wake_at, |at| at.min(wake_at));
             }
@@ -249,7 +256,13 @@ impl Running {
         now >= gone_at || self.partition.as_ref().is_none_or(Partition::wound_down)
     }
 
-    fn turn(&mut self, number: i32, setup: &Setup, shared: &Shared, now: Millis) -> Turn {
+    fn turn(
+        &mut self,
+        number: i32,
+        open: &dyn Fn(i32) -> Result<Owned, Fault>,
+        telemetry: &Telemetry,
+        now: Millis,
+    ) -> Turn {
         if self.stopped || now < self.retry_at {
             return Turn { wake_at: Some(self.retry_at).filter(|_| !self.stopped), ..Turn::default() };
         }
@@ -257,7 +270,7 @@ impl Running {
         let opened = match self.partition.take() {
             Some(partition) => Ok(partition),
             None if self.gone_at.is_some() => return Turn::default(),
-            None => open(number, setup, shared),
+            None => open(number),
         };
         let turned = opened.and_then(|mut partition| {
             let turned = partition.turn();
@@ -267,7 +280,7 @@ impl Running {
         match turned {
             Ok(turn) => {
                 self.faults = 0;
-                self.observe(&turn, stopwatch.elapsed(), &setup.telemetry, now);
+                self.observe(&turn, stopwatch.elapsed(), telemetry, now);
                 turn
             }
             Err(fault) => self.failed(number, &fault, now),
@@ -346,7 +359,12 @@ fn lag(partition: &mut Owned) -> Option<u64> {
     Some(billed_end.saturating_sub(billed) + commands_end.saturating_sub(commands))
 }
 
-fn open(number: i32, setup: &Setup, shared: &Shared) -> Result<Owned, Fault> {
+fn open(
+    number: i32,
+    setup: &Setup,
+    shared: &Shared,
+    decoder: &Decoder,
+) -> Result<Owned, Fault> {
     let this_thread = thread::current();
     let wake: Waker = Arc::new(move || this_thread.unpark());
     let log = setup.kafka.log(number, wake).map_err(|error| Fault::Passing(error.to_string()))?;
@@ -354,6 +372,6 @@ fn open(number: i32, setup: &Setup, shared: &Shared) -> Result<Owned, Fault> {
     let mut options = setup.options.clone();
     options.billed_topic = format!("{}/{number}", options.billed_topic);
     options.commands_topic = format!("{}/{number}", options.commands_topic);
-    let (decoder, encoder) = (setup.decoder.clone(), setup.encoder.clone());
+    let (decoder, encoder) = (decoder.clone(), setup.encoder.clone());
     Partition::open(options, log, store, SystemClock, decoder, encoder)
 }

@@ -8,10 +8,10 @@ use tollgate::fold::decision::{
 };
 use tollgate::fold::event::{Position, Reason};
 use tollgate::fold::limit::{Action, Amount, Bounds, Measure, Scope, ScopeKind, Window};
+use tollgate::fold::{Calendar, Tally, Total};
 use tollgate::money::Money;
 use tollgate::time::Millis;
 use tollgate::wire::json::{write_decision, write_total};
-use tollgate::wire::total::{CalendarWindow, Total};
 use uuid::Uuid;
 
 fn time(text: &str) -> Millis {
@@ -157,10 +157,8 @@ fn a_total_has_six_decimals() {
     let total = Total {
         account_id: "acme".into(),
         scope: Scope { kind: ScopeKind::Country, id: Some("IT".into()) },
-        window: CalendarWindow::Day,
-        window_start: time("2024-08-20T00:00:00Z"),
-        cost: Money::parse("12.34").expect("money"),
-        requests: 412,
+        window: Calendar::Day(time("2024-08-20T00:00:00Z").day()),
+        tally: Tally { cost: Money::parse("12.34").expect("money"), requests: 412 },
     };
     let mut out = Vec::new();
     write_total(&total, &mut out);

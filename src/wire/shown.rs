@@ -4,14 +4,16 @@
 
 use std::fmt::Display;
 
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::total::Total;
+use crate::fold::Total;
 use crate::fold::decision::{BlockChanged, Cause, LimitReached, Rejected, ThresholdCrossed};
 use crate::fold::event::Position;
 use crate::fold::limit::{Amount, Bounds, Scope};
-use crate::money::Six;
+use crate::money::{Money, Six};
 use crate::time::Millis;
 
 /// As its text, in both encodings.
@@ -38,6 +40,37 @@ impl Serialize for Time {
     }
 }
 
+/// A decimal text in JSON, the unscaled number's bytes in Avro (scale 6).
+#[derive(Clone, Copy)]
+pub struct Usd(pub Money);
+
+impl Serialize for Usd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(&self.0);
+        }
+        let bytes = self.0.0.to_be_bytes();
+        // As short as the sign allows, as Java writes it.
+        let spare = |pair: &&[u8]| matches!(pair, [0, 0..=0x7f] | [0xff, 0x80..=0xff]);
+        let start = bytes.windows(2).take_while(spare).count();
+        serializer.serialize_bytes(&bytes[start..])
+    }
+}
+
+/// Base64 in JSON, the bytes themselves in Avro.
+#[derive(Clone, Copy)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+        } else {
+            serializer.serialize_bytes(self.0)
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub struct ScopeShown<'a> {
     kind: &'static str,
@@ -58,6 +91,7 @@ pub struct CauseShown<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename = "ThresholdCrossed")]
 pub struct ThresholdCrossedShown<'a> {
     r#type: &'static str,
     id: Text<Uuid>,
@@ -81,6 +115,7 @@ pub struct ThresholdCrossedShown<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename = "LimitReached")]
 pub struct LimitReachedShown<'a> {
     r#type: &'static str,
     id: Text<Uuid>,
@@ -102,6 +137,7 @@ pub struct LimitReachedShown<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename = "BlockChanged")]
 pub struct BlockChangedShown<'a> {
     r#type: &'static str,
     id: Text<Uuid>,
@@ -123,6 +159,7 @@ pub struct BlockChangedShown<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename = "Rejected")]
 pub struct RejectedShown<'a> {
     r#type: &'static str,
     reason: &'static str,
@@ -135,6 +172,21 @@ pub struct RejectedShown<'a> {
     detail: &'a str,
     now: Option<Time>,
     position: Text<&'a Position>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "present")]
+    original: Option<Bytes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "present")]
+    truncated: Option<bool>,
+}
+
+/// A value that is there or whose field is skipped, never null: Avro has no union for it.
+fn present<T: Serialize, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => value.serialize(serializer),
+        None => serializer.serialize_unit(),
+    }
 }
 
 #[derive(Serialize)]
@@ -255,7 +307,15 @@ pub fn block_changed(changed: &BlockChanged) -> BlockChangedShown<'_> {
     }
 }
 
-pub fn rejected(rejected: &Rejected) -> RejectedShown<'_> {
+/// The line's bytes as the dead-letter topic shows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Original<'a> {
+    /// The first 512 KiB; the caller cuts.
+    pub bytes: &'a [u8],
+    pub truncated: bool,
+}
+
+pub fn rejected<'a>(rejected: &'a Rejected, original: Option<Original<'a>>) -> RejectedShown<'a> {
     RejectedShown {
         r#type: "rejected",
         reason: rejected.reason.as_str(),
@@ -265,6 +325,8 @@ pub fn rejected(rejected: &Rejected) -> RejectedShown<'_> {
         detail: &rejected.detail,
         now: rejected.now.map(Time),
         position: Text(&rejected.position),
+        original: original.map(|original| Bytes(original.bytes)),
+        truncated: original.map(|original| original.truncated),
     }
 }
 
@@ -273,8 +335,8 @@ pub fn total(total: &Total) -> TotalShown<'_> {
         account_id: &total.account_id,
         scope: scope(&total.scope),
         window: total.window.as_str(),
-        window_start: Time(total.window_start),
-        cost: Text(total.cost.six()),
-        requests: total.requests,
+        window_start: Time(total.window.bounds().start),
+        cost: Text(total.tally.cost.six()),
+        requests: total.tally.requests,
     }
 }

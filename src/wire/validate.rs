@@ -125,17 +125,33 @@ fn limit(raw: &RawLimit<'_>) -> Result<LimitSpec, Invalid> {
 /// A scope whose id an event could carry.
 fn scope(kind: &str, id: Option<&str>) -> Result<Scope, Invalid> {
     const ID: &str = "scope.id";
-    let (kind, id) = match kind {
-        "account" if id.is_some() => return broken("scope.id: an account scope has none"),
-        "account" => (ScopeKind::Account, None),
-        "feature" => (ScopeKind::Feature, Some(feature(required(id, ID)?, ID)?)),
-        "profile" => (ScopeKind::Profile, Some(required_text(id, ID)?)),
-        "country" => (ScopeKind::Country, Some(country(required(id, ID)?, ID)?)),
-        "recipient" => (ScopeKind::Recipient, text(id, ID)?),
-        "sender" => (ScopeKind::Sender, text(id, ID)?),
-        other => return broken(format!("scope.kind: {other:?} is not known")),
+    let Some(kind) = scope_kind(kind) else {
+        return broken(format!("scope.kind: {kind:?} is not known"));
+    };
+    let id = match kind {
+        ScopeKind::Account if id.is_some() => {
+            return broken("scope.id: an account scope has none");
+        }
+        ScopeKind::Account => None,
+        ScopeKind::Feature => Some(feature(required(id, ID)?, ID)?),
+        ScopeKind::Profile => Some(required_text(id, ID)?),
+        ScopeKind::Country => Some(country(required(id, ID)?, ID)?),
+        ScopeKind::Recipient | ScopeKind::Sender => text(id, ID)?,
     };
     Ok(Scope { kind, id })
+}
+
+/// The kind that a record spells out.
+pub fn scope_kind(kind: &str) -> Option<ScopeKind> {
+    Some(match kind {
+        "account" => ScopeKind::Account,
+        "feature" => ScopeKind::Feature,
+        "profile" => ScopeKind::Profile,
+        "country" => ScopeKind::Country,
+        "recipient" => ScopeKind::Recipient,
+        "sender" => ScopeKind::Sender,
+        _ => return None,
+    })
 }
 
 fn window(text: &str) -> Result<Window, Invalid> {

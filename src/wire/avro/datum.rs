@@ -61,6 +61,11 @@ pub fn read_branch(bytes: &[u8]) -> Result<(usize, &[u8]), Unfit> {
     Ok((branch, reader.rest))
 }
 
+/// Reads the number that `bytes` begin with.
+pub fn read_whole(bytes: &[u8]) -> Result<i64, Unfit> {
+    Reader { rest: bytes, names: &HashMap::new(), items_left: 0 }.whole()
+}
+
 struct Reader<'a, 'p> {
     rest: &'a [u8],
     names: &'p HashMap<Name, Schema>,

@@ -12,28 +12,44 @@ use crate::wire::Decoded;
 use crate::wire::raw::{RawBilled, RawCommand, RawLimit};
 use crate::wire::validate::{self, Invalid};
 
-/// Which of our input schemas a writer's is read as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineKind {
+/// Which of our schemas a writer's is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordKind {
     Billed,
     Command,
     Tick,
+    /// Of the block-state topic.
+    Block,
 }
 
-impl LineKind {
-    pub const ALL: [LineKind; 3] = [LineKind::Billed, LineKind::Command, LineKind::Tick];
+impl RecordKind {
+    pub const ALL: [RecordKind; 4] =
+        [RecordKind::Billed, RecordKind::Command, RecordKind::Tick, RecordKind::Block];
+    /// What a log holds.
+    pub const LINES: [RecordKind; 3] = [RecordKind::Billed, RecordKind::Command, RecordKind::Tick];
 
     pub fn own(self) -> &'static schemas::OwnSchema {
         match self {
-            LineKind::Billed => &schemas::BILLED_EVENT,
-            LineKind::Command => &schemas::COMMAND,
-            LineKind::Tick => &schemas::TICK,
+            RecordKind::Billed => &schemas::BILLED_EVENT,
+            RecordKind::Command => &schemas::COMMAND,
+            RecordKind::Tick => &schemas::TICK,
+            RecordKind::Block => &schemas::BLOCK_CHANGED,
+        }
+    }
+
+    /// For people: what is wanted where this kind is.
+    pub fn topic_holds(self) -> &'static str {
+        match self {
+            RecordKind::Billed => "billed events",
+            RecordKind::Command => "commands",
+            RecordKind::Tick => "ticks",
+            RecordKind::Block => "block records",
         }
     }
 }
 
 /// Decodes one datum; whatever is wrong with it becomes `Input::Rejected`.
-pub fn decode(kind: LineKind, plan: &Plan, bytes: &[u8]) -> Decoded {
+pub fn decode(kind: RecordKind, plan: &Plan, bytes: &[u8]) -> Decoded {
     match plan.read(bytes) {
         Ok(datum) => judge(kind, datum),
         Err(Unfit(why)) => undecodable(format!("bytes do not fit the schema: {why}")),
@@ -45,14 +61,15 @@ pub fn undecodable(detail: String) -> Decoded {
 }
 
 /// A datum that was read by a plan for `kind`.
-pub fn judge(kind: LineKind, datum: Datum<'_>) -> Decoded {
+pub fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded {
     let Datum::Record(fields) = datum else {
         return undecodable("bytes do not fit the schema: no record".to_owned());
     };
     match kind {
-        LineKind::Billed => billed(&fields),
-        LineKind::Command => command(&fields),
-        LineKind::Tick => tick(&fields),
+        RecordKind::Billed => billed(&fields),
+        RecordKind::Command => command(&fields),
+        RecordKind::Tick => tick(&fields),
+        RecordKind::Block => undecodable("a block record is no line".to_owned()),
     }
 }
 
@@ -240,7 +257,7 @@ impl Datum<'_> {
     }
 
     /// The texts of a record of two.
-    fn pair(&self) -> (Option<&str>, Option<&str>) {
+    pub fn pair(&self) -> (Option<&str>, Option<&str>) {
         match self {
             Datum::Record(fields) => match fields.as_slice() {
                 [first, second] => (first.text(), second.text()),

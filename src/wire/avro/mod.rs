@@ -2,7 +2,10 @@
 //! Promise: any bytes and any schema give a value or a reason, never a panic and never more work
 //! than the bytes are worth. Framing (which schema a record has) is decided by the callers.
 
-pub mod datum;
-pub mod lines;
-pub mod plan;
-pub mod schemas;
+mod canonical;
+pub(super) mod datum;
+pub(super) mod lines;
+pub(super) mod plan;
+pub(super) mod schemas;
+
+pub use canonical::{Fingerprint, fingerprint};

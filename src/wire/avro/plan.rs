@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::money::SCALE;
 
 /// The reading of one writer's schema as one of ours.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Plan {
     pub(super) root: Op,
     /// The writer's named types, for what is skipped.
@@ -22,7 +22,7 @@ pub struct Plan {
 }
 
 /// One step of reading: what stands in the bytes and what becomes of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Op {
     Null,
     Bool,
@@ -48,7 +48,7 @@ pub(super) enum Op {
     Misfit(String),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct RecordPlan {
     /// What our fields hold before anything is read: their defaults.
     pub defaults: Vec<Initial>,
@@ -56,7 +56,7 @@ pub(super) struct RecordPlan {
     pub steps: Vec<(Option<usize>, Op)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Initial {
     Null,
     Text(String),

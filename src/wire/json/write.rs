@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
+use crate::fold::Total;
 use crate::fold::decision::Decision;
 use crate::wire::shown;
-use crate::wire::total::Total;
 
 /// Appends the decision's object to `out`.
 pub fn write_decision(decision: &Decision, out: &mut Vec<u8>) {
@@ -14,7 +14,7 @@ pub fn write_decision(decision: &Decision, out: &mut Vec<u8>) {
         Decision::ThresholdCrossed(it) => write(&shown::threshold_crossed(it), out),
         Decision::LimitReached(it) => write(&shown::limit_reached(it), out),
         Decision::BlockChanged(it) => write(&shown::block_changed(it), out),
-        Decision::Rejected(it) => write(&shown::rejected(it), out),
+        Decision::Rejected(it) => write(&shown::rejected(it, None), out),
     }
 }
 

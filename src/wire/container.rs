@@ -1,0 +1,319 @@
+//! Logs in Avro container files: billed events, commands and ticks, of one kind or mixed.
+//! Promise: the writer's schema is resolved to ours by the same plans as on topics, each datum is a
+//! line by its own, and what cannot be read on ends the log with a fault, never in silence.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+
+use apache_avro::{Codec, DeflateSettings, Schema, Writer};
+use serde::Serialize;
+
+use super::avro::datum::{Unfit, read_branch, read_whole};
+use super::avro::lines::{self, RecordKind};
+use super::avro::plan::Plan;
+use super::shown_lines::{self, Issued};
+use super::{Decoded, Error};
+use crate::fold::event::{BilledEvent, Command};
+use crate::time::Millis;
+
+/// Bytes of a block, compressed or not; more is taken for damage.
+const BLOCK_BYTES_MAX: usize = 64 << 20;
+/// Bytes of the header's schema or any other entry of it.
+const HEADER_ENTRY_BYTES_MAX: usize = 16 << 20;
+const MAGIC: [u8; 4] = *b"Obj\x01";
+const SYNC_BYTES: usize = 16;
+
+fn damaged<T>(what: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Container(what.into()))
+}
+
+/// Lines of a container file in order. After a fault there are no more.
+pub struct Lines<R> {
+    source: R,
+    codec: Codec,
+    sync: [u8; SYNC_BYTES],
+    kinds: Kinds,
+    /// Of the block being read, not yet given.
+    ready: VecDeque<Decoded>,
+    ended: bool,
+}
+
+/// How the writer's datums are read.
+enum Kinds {
+    One(RecordKind, Box<Plan>),
+    /// By the branch of the writer's union.
+    Branches(Vec<(RecordKind, Plan)>),
+}
+
+/// Opens a log.
+///
+/// # Errors
+/// When the header is damaged, the codec is not built in, or the schema is none of a log's.
+pub fn read<R: Read>(mut source: R) -> Result<Lines<R>, Error> {
+    let mut magic = [0; MAGIC.len()];
+    source.read_exact(&mut magic)?;
+    if magic != MAGIC {
+        return damaged("it does not begin with Obj and 1");
+    }
+    let (mut schema, mut codec) = (None, Codec::Null);
+    loop {
+        let count = stream_whole(&mut source)?;
+        if count == 0 {
+            break;
+        }
+        if count < 0 {
+            stream_whole(&mut source)?;
+        }
+        for _ in 0..count.unsigned_abs() {
+            let key = stream_bytes(&mut source, HEADER_ENTRY_BYTES_MAX)?;
+            let value = stream_bytes(&mut source, HEADER_ENTRY_BYTES_MAX)?;
+            match key.as_slice() {
+                b"avro.schema" => schema = Some(parse_schema(&value)?),
+                b"avro.codec" => codec = parse_codec(&value)?,
+                _ => {}
+            }
+        }
+    }
+    let Some(schema) = schema else {
+        return damaged("it names no schema");
+    };
+    let mut sync = [0; SYNC_BYTES];
+    source.read_exact(&mut sync)?;
+    let kinds = kinds(&schema)?;
+    Ok(Lines { source, codec, sync, kinds, ready: VecDeque::new(), ended: false })
+}
+
+fn parse_schema(text: &[u8]) -> Result<Schema, Error> {
+    let text = std::str::from_utf8(text).map_err(|fault| Error::Container(fault.to_string()))?;
+    Schema::parse_str(text).map_err(|fault| Error::Container(format!("its schema: {fault}")))
+}
+
+fn parse_codec(name: &[u8]) -> Result<Codec, Error> {
+    match name {
+        b"null" => Ok(Codec::Null),
+        b"deflate" => Ok(Codec::Deflate(DeflateSettings::default())),
+        b"snappy" => Ok(Codec::Snappy),
+        #[cfg(feature = "engine")]
+        b"zstandard" => Ok(Codec::Zstandard(apache_avro::ZstandardSettings::default())),
+        other => damaged(format!("codec {} is not known", String::from_utf8_lossy(other))),
+    }
+}
+
+/// A record is recognised by our names, else by whichever of our schemas it resolves to.
+fn kinds(writer: &Schema) -> Result<Kinds, Error> {
+    if let Schema::Union(union) = writer {
+        let branches = union.variants().iter().map(kind);
+        return branches.collect::<Result<_, _>>().map(Kinds::Branches);
+    }
+    let (kind, plan) = kind(writer)?;
+    Ok(Kinds::One(kind, Box::new(plan)))
+}
+
+fn kind(writer: &Schema) -> Result<(RecordKind, Plan), Error> {
+    let mut misfits = Vec::new();
+    let named = |kind: RecordKind| {
+        let own = kind.own().schema().name().map(|name| name.name().to_owned());
+        writer.name().is_some_and(|name| Some(name.name()) == own.as_deref())
+    };
+    let mut candidates = RecordKind::LINES;
+    candidates.sort_by_key(|kind| !named(*kind));
+    for kind in candidates {
+        let plan = Plan::new(writer, kind.own().schema())
+            .map_err(|fault| Error::Container(format!("its schema: {fault}")))?;
+        match plan.misfit() {
+            None => return Ok((kind, plan)),
+            Some(why) => misfits.push(format!("not {}: {why}", kind.topic_holds())),
+        }
+    }
+    damaged(format!("its schema is no log's: {}", misfits.join("; ")))
+}
+
+impl<R: Read> Iterator for Lines<R> {
+    type Item = Result<Decoded, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ready.is_empty() && !self.ended {
+            match self.read_block() {
+                Ok(true) => {}
+                Ok(false) => self.ended = true,
+                Err(fault) => {
+                    self.ended = true;
+                    return Some(Err(fault));
+                }
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}
+
+impl<R: Read> Lines<R> {
+    /// Decodes the next block; `false` at the file's end.
+    fn read_block(&mut self) -> Result<bool, Error> {
+        let mut first = [0];
+        if read_up_to(&mut self.source, &mut first)? == 0 {
+            return Ok(false);
+        }
+        let count = stream_whole(&mut first.as_slice().chain(&mut self.source))?;
+        let mut block = stream_bytes(&mut self.source, BLOCK_BYTES_MAX)?;
+        let mut sync = [0; SYNC_BYTES];
+        self.source.read_exact(&mut sync)?;
+        if sync != self.sync {
+            return damaged("a block does not end with the file's marker");
+        }
+        self.codec
+            .decompress(&mut block)
+            .map_err(|fault| Error::Container(format!("a block does not unpack: {fault}")))?;
+        // Each datum of ours has a byte at least.
+        match usize::try_from(count) {
+            Ok(count) if count <= block.len() => self.decode_block(count, &block)?,
+            _ => return damaged(format!("a block of {count} records in {} bytes", block.len())),
+        }
+        Ok(true)
+    }
+
+    fn decode_block(&mut self, count: usize, block: &[u8]) -> Result<(), Error> {
+        let mut rest = block;
+        for at in 0..count {
+            match self.kinds.decode_front(rest) {
+                Ok((decoded, behind)) => {
+                    self.ready.push_back(decoded);
+                    rest = behind;
+                }
+                Err(Unfit(why)) => {
+                    // Where the next datum begins is not known, up to the next block.
+                    let detail = format!("bytes do not fit the schema: {why}");
+                    self.ready.push_back(lines::undecodable(detail));
+                    let behind = "it stands in a block behind bytes that do not fit the schema";
+                    let lost = (at + 1..count).map(|_| lines::undecodable(behind.to_owned()));
+                    self.ready.extend(lost);
+                    return Ok(());
+                }
+            }
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        damaged(format!("{} bytes are left over in a block", rest.len()))
+    }
+}
+
+impl Kinds {
+    fn decode_front<'a>(&'a self, bytes: &'a [u8]) -> Result<(Decoded, &'a [u8]), Unfit> {
+        let (kind, plan, bytes) = match self {
+            Kinds::One(kind, plan) => (*kind, plan.as_ref(), bytes),
+            Kinds::Branches(branches) => {
+                let (branch, bytes) = read_branch(bytes)?;
+                match branches.get(branch) {
+                    Some((kind, plan)) => (*kind, plan, bytes),
+                    None => return Err(Unfit(format!("the union has no branch {branch}"))),
+                }
+            }
+        };
+        let (datum, rest) = plan.read_front(bytes)?;
+        Ok((lines::judge(kind, datum), rest))
+    }
+}
+
+/// Reads a number of the container's own framing, a byte at a time.
+fn stream_whole(source: &mut impl Read) -> Result<i64, Error> {
+    let mut bytes = [0; 10];
+    for at in 0..bytes.len() {
+        source.read_exact(&mut bytes[at..=at])?;
+        if bytes[at] & 0x80 == 0 {
+            return read_whole(&bytes[..=at]).map_err(|Unfit(why)| Error::Container(why));
+        }
+    }
+    damaged("a number has more than 64 bits")
+}
+
+fn stream_bytes(source: &mut impl Read, most: usize) -> Result<Vec<u8>, Error> {
+    let length = stream_whole(source)?;
+    let length = match usize::try_from(length) {
+        Ok(length) if length <= most => length,
+        _ => return damaged(format!("a part of {length} bytes, {most} is the most")),
+    };
+    // Grows with what is really there, whatever length was claimed.
+    let mut bytes = Vec::new();
+    source.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < length {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(bytes)
+}
+
+fn read_up_to(source: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(bytes) {
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The schema of a mixed log: a union of the three kinds of lines.
+///
+/// # Panics
+/// Never: a test parses it.
+#[must_use]
+pub fn log_schema() -> Schema {
+    let texts = RecordKind::LINES.map(|kind| kind.own().text);
+    Schema::parse_str(&format!("[{}]", texts.join(","))).expect("a union of our schemas")
+}
+
+/// Writes a mixed log. The same lines give the same bytes.
+pub struct LogWriter<'s, W: Write>(Writer<'s, W>);
+
+impl<'s, W: Write> LogWriter<'s, W> {
+    /// `schema` is `log_schema()`, which has to outlive the writer.
+    ///
+    /// # Errors
+    /// When `schema` is another.
+    pub fn new(schema: &'s Schema, sink: W) -> Result<LogWriter<'s, W>, Error> {
+        // A random marker would make two runs of one seed differ.
+        let marker = *b"tollgate log 001";
+        let writer = Writer::builder()
+            .schema(schema)
+            .writer(sink)
+            .codec(Codec::Deflate(DeflateSettings::default()))
+            .marker(marker)
+            .human_readable(false)
+            .build();
+        Ok(LogWriter(writer.map_err(Box::new)?))
+    }
+
+    /// # Errors
+    /// When the sink fails.
+    pub fn billed(&mut self, event: &BilledEvent, recorded: Option<Millis>) -> Result<(), Error> {
+        self.append(&shown_lines::billed(event, recorded))
+    }
+
+    /// Appends nothing for a command that does not touch the fold.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn command(&mut self, command: &Command, issued: Issued<'_>) -> Result<(), Error> {
+        match shown_lines::command(command, issued) {
+            Some(record) => self.append(&record),
+            None => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// When the sink fails.
+    pub fn tick(&mut self, now: Millis) -> Result<(), Error> {
+        self.append(&shown_lines::tick(now))
+    }
+
+    /// Writes what is buffered and gives the sink back.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn finish(self) -> Result<W, Error> {
+        Ok(self.0.into_inner().map_err(Box::new)?)
+    }
+
+    fn append(&mut self, record: &impl Serialize) -> Result<(), Error> {
+        self.0.append_ser(record).map_err(Box::new)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! Records of the input topics to what the fold reads, in whichever encoding they come.
+//! Promise: every record gives a decoded line or a reason (C6); only a registry that does not
+//! answer is a fault, and then nothing is decided about the record. Never a panic.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use apache_avro::Schema;
+
+use super::avro::lines::{self, RecordKind};
+use super::avro::plan::Plan;
+use super::avro::schemas::SINGLE_OBJECT_MARKER;
+use super::avro::{Fingerprint, fingerprint};
+use super::block::{self, BlockSeen};
+use super::json::decode_line;
+use super::registry::Registry;
+use super::{Decoded, Error, InputFormat, RegistryOptions};
+use crate::fold::event::{Input, Reason, Refusal};
+
+/// How input is decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub format: InputFormat,
+    /// Needed for Confluent framing.
+    pub registry: Option<RegistryOptions>,
+    /// Schemas of producers that write single objects with other schemas than ours: a name for
+    /// messages (its file) and the JSON text.
+    pub writer_schemas: Vec<(String, String)>,
+}
+
+type Known = HashMap<(RecordKind, Fingerprint), Arc<Plan>>;
+
+/// Decodes billed events, commands and block records. Clone it for each thread.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    format: InputFormat,
+    known: Arc<Known>,
+    registry: Option<Arc<Registry>>,
+    /// Plans by registry id, of this thread.
+    planned: RefCell<HashMap<(RecordKind, u32), Result<Arc<Plan>, String>>>,
+}
+
+impl Decoder {
+    /// # Errors
+    /// When a writer schema does not parse, fits neither of our inputs, or cannot be told from
+    /// another; when the registry's settings make no client, or `Confluent` is asked without one.
+    pub fn new(options: &Options) -> Result<Decoder, Error> {
+        let registry = options.registry.as_ref().map(Registry::new).transpose()?.map(Arc::new);
+        if options.format == InputFormat::Confluent && registry.is_none() {
+            let cause = "Confluent framing needs the registry's address".to_owned();
+            return Err(Error::RegistrySettings(cause));
+        }
+        let known = Arc::new(known_plans(&options.writer_schemas)?);
+        Ok(Decoder { format: options.format, known, registry, planned: RefCell::default() })
+    }
+
+    /// A record of the billed topic.
+    ///
+    /// # Errors
+    /// `Error::Registry` alone: try again.
+    pub fn decode_billed(&self, bytes: &[u8]) -> Result<Decoded, Error> {
+        self.decode(RecordKind::Billed, bytes)
+    }
+
+    /// A record of the command topic.
+    ///
+    /// # Errors
+    /// `Error::Registry` alone: try again.
+    pub fn decode_command(&self, bytes: &[u8]) -> Result<Decoded, Error> {
+        self.decode(RecordKind::Command, bytes)
+    }
+
+    /// A record of the block-state topic.
+    ///
+    /// # Errors
+    /// `Error::Registry`: try again. `Error::BlockState` when it is no such record.
+    pub fn decode_block(&self, bytes: &[u8]) -> Result<BlockSeen, Error> {
+        match self.frame(RecordKind::Block, bytes)? {
+            Frame::Json => block::from_json(bytes),
+            Frame::Avro(plan, datum) => block::from_avro(&plan, datum),
+            Frame::None(why) => Err(Error::BlockState(why)),
+        }
+    }
+
+    fn decode(&self, kind: RecordKind, bytes: &[u8]) -> Result<Decoded, Error> {
+        Ok(match self.frame(kind, bytes)? {
+            Frame::Json => json(kind, bytes),
+            Frame::Avro(plan, datum) => lines::decode(kind, &plan, datum),
+            Frame::None(why) => lines::undecodable(why),
+        })
+    }
+
+    fn frame<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Result<Frame<'a>, Error> {
+        match self.format {
+            InputFormat::Json => Ok(Frame::Json),
+            InputFormat::AvroSingle => Ok(self.single(kind, bytes)),
+            InputFormat::Confluent => self.confluent(kind, bytes),
+            // No JSON text begins with the first bytes of either framing.
+            InputFormat::Auto => match bytes {
+                [0, ..] => self.confluent(kind, bytes),
+                [0xc3, 0x01, ..] => Ok(self.single(kind, bytes)),
+                _ => Ok(Frame::Json),
+            },
+        }
+    }
+
+    fn single<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Frame<'a> {
+        let framed = bytes.strip_prefix(&SINGLE_OBJECT_MARKER);
+        let Some((print, datum)) = framed.and_then(<[u8]>::split_first_chunk) else {
+            return Frame::None("no single-object header".to_owned());
+        };
+        match self.known.get(&(kind, *print)) {
+            Some(plan) => Frame::Avro(Arc::clone(plan), datum),
+            None => {
+                let print = u64::from_le_bytes(*print);
+                Frame::None(format!("schema of fingerprint {print:016x} is not known"))
+            }
+        }
+    }
+
+    fn confluent<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Result<Frame<'a>, Error> {
+        let framed = bytes.strip_prefix(&[0]);
+        let Some((id, datum)) = framed.and_then(<[u8]>::split_first_chunk) else {
+            return Ok(Frame::None("no Confluent framing".to_owned()));
+        };
+        let id = u32::from_be_bytes(*id);
+        if let Some(plan) = self.planned.borrow().get(&(kind, id)) {
+            return Ok(framed_by(plan, id, datum));
+        }
+        let Some(registry) = &self.registry else {
+            return Ok(Frame::None("no registry is configured".to_owned()));
+        };
+        let Some(found) = registry.find(id)? else {
+            return Ok(Frame::None(format!("schema {id} is not in the registry")));
+        };
+        let plan = match found.as_ref() {
+            Ok(writer) => Plan::new(writer, kind.own().schema()).map_err(|fault| fault.to_string()),
+            Err(why) => Err(why.clone()),
+        };
+        let plan = plan.map(Arc::new);
+        let frame = framed_by(&plan, id, datum);
+        self.planned.borrow_mut().insert((kind, id), plan);
+        Ok(frame)
+    }
+}
+
+/// What a record's first bytes say about the rest.
+enum Frame<'a> {
+    Json,
+    Avro(Arc<Plan>, &'a [u8]),
+    /// No encoding that is known here.
+    None(String),
+}
+
+fn framed_by<'a>(plan: &Result<Arc<Plan>, String>, id: u32, datum: &'a [u8]) -> Frame<'a> {
+    match plan {
+        Ok(plan) => Frame::Avro(Arc::clone(plan), datum),
+        Err(why) => Frame::None(format!("schema {id} of the registry: {why}")),
+    }
+}
+
+/// A line of the kind that the topic holds.
+fn json(kind: RecordKind, bytes: &[u8]) -> Decoded {
+    let decoded = decode_line(bytes);
+    let (account_id, event_id, command_id) = match (&decoded.input, kind) {
+        (Input::Rejected(_), _)
+        | (Input::Billed(_), RecordKind::Billed)
+        | (Input::Command(_), RecordKind::Command)
+        | (Input::Tick, RecordKind::Tick) => return decoded,
+        (Input::Billed(event), _) => (Some(&event.account_id), Some(&event.event_id), None),
+        (Input::Command(it), _) => (Some(&it.account_id), None, Some(&it.command_id)),
+        (Input::Tick, _) => (None, None, None),
+    };
+    let refusal = Refusal {
+        reason: Reason::Invalid,
+        account_id: account_id.map(ToString::to_string),
+        event_id: event_id.map(ToString::to_string),
+        command_id: command_id.map(ToString::to_string),
+        detail: format!("type: not for the topic of {}", kind.topic_holds()),
+    };
+    Decoded { input: Input::Rejected(refusal), recorded_at: None }
+}
+
+/// Plans for our schemas, and for the configured ones as whatever they fit.
+fn known_plans(writer_schemas: &[(String, String)]) -> Result<Known, Error> {
+    let mut known = Known::new();
+    for kind in RecordKind::ALL {
+        let own = kind.own();
+        let plan = Plan::new(own.schema(), own.schema()).expect("our schemas are complete");
+        known.insert((kind, own.fingerprint()), Arc::new(plan));
+    }
+    for (name, text) in writer_schemas {
+        add_writer(&mut known, text)
+            .map_err(|cause| Error::WriterSchema { name: name.clone(), cause })?;
+    }
+    Ok(known)
+}
+
+fn add_writer(known: &mut Known, text: &str) -> Result<(), String> {
+    let schema = Schema::parse_str(text).map_err(|cause| cause.to_string())?;
+    let print = fingerprint(text)?;
+    let mut misfits = Vec::new();
+    for kind in [RecordKind::Billed, RecordKind::Command] {
+        let plan = Plan::new(&schema, kind.own().schema()).map_err(|cause| cause.to_string())?;
+        if let Some(why) = plan.misfit() {
+            misfits.push(format!("not one of {}: {why}", kind.topic_holds()));
+            continue;
+        }
+        // A fingerprint leaves out logical types: two schemas of one may mean other amounts.
+        if known.get(&(kind, print)).is_some_and(|other| **other != plan) {
+            return Err("another schema has the same fingerprint".to_owned());
+        }
+        known.insert((kind, print), Arc::new(plan));
+    }
+    if misfits.len() == 2 { Err(misfits.join("; ")) } else { Ok(()) }
+}

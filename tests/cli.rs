@@ -95,3 +95,53 @@ fn brokers_out_of_reach_end_with_1_and_say_what_to_check() {
         assert!(told.contains("next: check kafka.bootstrap"), "{told}");
     }
 }
+
+#[test]
+fn the_same_seed_gives_the_same_log_and_the_same_decisions() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a plain path").to_owned();
+    for run in ["1", "2"] {
+        let log = path(&format!("log{run}.ndjson"));
+        let made = ["generate", "--events", "2000", "--seed", "7", "--garbage", "1%"];
+        let made = tollgate(&[&made[..], &["--out", &log]].concat(), &[]);
+        assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+        let (decisions, totals) = (path(&format!("d{run}")), path(&format!("t{run}")));
+        let files = ["--log", &log, "--decisions", &decisions, "--totals", &totals];
+        let folded = tollgate(&[&["replay", "--json"], &files[..]].concat(), &[]);
+        assert_eq!(folded.status.code(), Some(0), "{}", text(&folded.stderr));
+        let summary: serde_json::Value = serde_json::from_slice(&folded.stdout).expect("JSON");
+        assert!(summary["lines"].as_u64() >= Some(2000), "{summary}");
+    }
+    for (first, second) in [("log1.ndjson", "log2.ndjson"), ("t1", "t2")] {
+        let read = |name| std::fs::read(path(name)).expect("written");
+        assert!(read(first) == read(second), "{first} and {second} differ");
+        assert!(!read(first).is_empty());
+    }
+    let strict = tollgate(&["replay", "--strict", "--log", &path("log1.ndjson")], &[]);
+    assert_eq!(strict.status.code(), Some(3), "garbage was rejected");
+}
+
+#[test]
+fn decisions_on_standard_output_stand_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("log.ndjson");
+    let log = log.to_str().expect("a plain path");
+    std::fs::write(log, "no json\n").expect("written");
+    let folded = tollgate(&["replay", "--log", log, "--decisions", "-", "--json"], &[]);
+    assert_eq!(folded.status.code(), Some(0));
+    let told = text(&folded.stdout);
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("\"reason\":\"undecodable\""), "{told}");
+    assert!(text(&folded.stderr).contains("\"lines\":1"), "{folded:?}");
+}
+
+#[test]
+fn a_log_that_would_be_written_over_ends_with_2_and_stays() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("log.ndjson");
+    std::fs::write(&log, "\n").expect("written");
+    let path = log.to_str().expect("a plain path");
+    let refused = tollgate(&["replay", "--log", path, "--totals", path], &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(std::fs::read(&log).expect("it is there"), b"\n");
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::LogLevel;
+use crate::generate::{self, Share, Shares};
 use crate::time::Millis;
 
 const EXIT_CODES: &str = "\
@@ -131,14 +132,14 @@ The same seed and flags give the same bytes. The file's ending chooses compressi
 
 Examples:
   tollgate generate --events 1000000 --seed 7 --out a.ndjson
-  tollgate generate --events 50000 --format avro --out a.avro
+  tollgate generate --events 50000 --accounts 10 --garbage 5% --out - | tollgate replay --log -
   tollgate generate --topic --config tollgate.toml --rate 2000")]
 pub struct Generate {
     /// How many billed events; to the topics also without end, until Ctrl-C
     #[arg(long, value_name = "N", required_unless_present = "topic")]
     pub events: Option<u64>,
     /// What the randomness starts from
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = generate::Options::default().seed)]
     pub seed: u64,
     /// Write to this file; - is standard output
     #[arg(long, value_name = "FILE")]
@@ -148,60 +149,61 @@ pub struct Generate {
     pub topic: bool,
     #[command(flatten)]
     pub file: ConfigFile,
-    /// JSON lines, or Avro (container file; single-object encoding on topics)
-    #[arg(long, value_enum, default_value = "json")]
-    pub format: GenerateFormat,
-    /// Events per second of wall time; without it as fast as possible
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Events per second, of the time they carry; to topics they are also sent at this rate.
+    /// Without it a file gets 5 per second, and topics are filled as fast as possible with events
+    /// that occur now
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub rate: Option<u64>,
-    /// When the first event occurs (RFC 3339); on topics it is the present
-    #[arg(long, value_name = "TIME", default_value = "2026-01-15T00:00:00Z",
+    /// When a file's first event occurs (RFC 3339); on topics it is the present
+    #[arg(long, value_name = "TIME", default_value_t = generate::Options::default().start,
           conflicts_with = "topic", value_parser = parse_time)]
     pub start: Millis,
-    /// The time over which a file's events are spread
-    #[arg(long, value_name = "DURATION", default_value = "26h", conflicts_with = "topic",
-          value_parser = parse_duration)]
-    pub over: Duration,
     #[command(flatten)]
     pub mix: Mix,
 }
 
-/// What the traffic is made of. Shares are of all lines: 0.01 and 1% are the same.
+/// What the traffic is made of; defaults are those of the generator.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Mix")]
+#[command(next_help_heading = "Mix (a share is written 0.01 or 1%)")]
 pub struct Mix {
     /// Different accounts
-    #[arg(long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = generate::Options::default().accounts)]
     pub accounts: u32,
     /// Messaging profiles of each account
-    #[arg(long, value_name = "N", default_value_t = 5,
-          value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N",
+          default_value_t = generate::Options::default().profiles_per_account)]
     pub profiles: u32,
     /// Exponent of the Zipf distribution over accounts and profiles; 0 spreads evenly
-    #[arg(long, value_name = "S", default_value = "1.1", value_parser = parse_exponent)]
+    #[arg(long, value_name = "S", default_value_t = generate::Options::default().zipf_exponent)]
     pub zipf: f64,
-    /// Limits set for each account before its traffic
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    /// Limits that an account opens with, at most; 0 for traffic without commands
+    #[arg(long, value_name = "N",
+          default_value_t = generate::Options::default().limits_per_account)]
     pub limits: u32,
     /// Share of events sent twice
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_share)]
-    pub duplicates: f64,
-    /// Share of events that occurred hours to days before they are recorded
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_share)]
-    pub late: f64,
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().duplicates)]
+    pub duplicates: Share,
+    /// Share of events with the id of an earlier one and another cost
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().conflicts)]
+    pub conflicts: Share,
+    /// Share of events that occurred up to 36 hours before they are recorded
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().late)]
+    pub late: Share,
+    /// Share of events that occur up to 23 hours after they are recorded
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().early)]
+    pub early: Share,
     /// Share of corrections (negative cost)
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = parse_share)]
-    pub corrections: f64,
-    /// Share of lines that are rejected: not decodable, invalid, conflicting, in the future
-    #[arg(long, value_name = "SHARE", default_value = "0.1%", value_parser = parse_share)]
-    pub garbage: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GenerateFormat {
-    Json,
-    Avro,
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().corrections)]
+    pub corrections: Share,
+    /// Share of lines that must be rejected, in many ways
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().garbage)]
+    pub garbage: Share,
+    /// Share of messages with the purpose otp
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().otp)]
+    pub otp: Share,
+    /// Share of commands that change or remove a limit on the way
+    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().changes)]
+    pub changes: Share,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -287,25 +289,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads a share: `0.01` or `1%`, from 0 to 1.
-fn parse_share(text: &str) -> Result<f64, String> {
-    let (number, unit) = match text.strip_suffix('%') {
-        Some(percent) => (percent, 100.0),
-        None => (text, 1.0),
-    };
-    match f64::from_str(number) {
-        Ok(number) if (0.0..=unit).contains(&number) => Ok(number / unit),
-        _ => Err("expected a share from 0 to 1, or 0% to 100%".to_owned()),
-    }
-}
-
-fn parse_exponent(text: &str) -> Result<f64, String> {
-    match f64::from_str(text) {
-        Ok(number) if (0.0..=10.0).contains(&number) => Ok(number),
-        _ => Err("expected a number from 0 to 10".to_owned()),
-    }
-}
-
 fn parse_time(text: &str) -> Result<Millis, String> {
     Millis::parse(text).map_err(|error| error.to_string())
 }
@@ -353,7 +336,7 @@ mod tests {
             "tollgate generate --events 5",
             "tollgate generate --events 5 --out a --topic",
             "tollgate generate --events 5 --out a --late 2",
-            "tollgate generate --topic --over 3h",
+            "tollgate generate --topic --start 2026-01-15T00:00:00Z",
             "tollgate demo --for 30",
             "tollgate run --roles painter",
         ] {

@@ -4,6 +4,8 @@
 
 pub mod args;
 mod config;
+mod generate;
+mod replay;
 mod run;
 mod stop;
 mod topics;
@@ -37,8 +39,14 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
     let log = Log { level: cli.log_level };
     match cli.command {
         Command::Run(args) => run::run(&args, log),
-        Command::Replay(_) => Err(absent("replay")),
-        Command::Generate(_) => Err(absent("generate")),
+        Command::Replay(args) => {
+            log.start_quiet();
+            replay::run(&args)
+        }
+        Command::Generate(args) => {
+            log.start_quiet();
+            generate::run(&args)
+        }
         Command::Topics(command) => {
             log.start_quiet();
             topics::run(&command)

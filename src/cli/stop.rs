@@ -67,7 +67,6 @@ impl Stop {
     }
 
     /// For waits with a timeout: disconnected once asked to stop.
-    #[expect(dead_code, reason = "the roles that wait are wired in as they arrive")]
     pub fn receiver(&self) -> Receiver<()> {
         let (sender, receiver) = channel();
         let mut senders = self.senders();

@@ -4,6 +4,7 @@
 
 pub mod args;
 mod config;
+mod engine;
 mod generate;
 mod replay;
 mod run;

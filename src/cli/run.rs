@@ -8,6 +8,7 @@ use super::config::load;
 use super::stop::Stop;
 use crate::api::ops::{self, Ops};
 use crate::config::Config;
+use crate::engine::runner;
 use crate::error::{Error, Exit};
 use crate::telemetry::Telemetry;
 use crate::topics::{self, Severity};
@@ -17,12 +18,12 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     log.start(&config.log);
     let stop = Stop::on_signal()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?args.roles, "starting");
-    check_topics(&config)?;
+    let partitions = check_topics(&config)?;
     let telemetry = Telemetry::default();
     with_ops_server(&config, &telemetry, &stop, || {
         for role in &args.roles {
             match role {
-                Role::Engine => run_engine(&config, &telemetry, &stop)?,
+                Role::Engine => run_engine(&config, partitions, &telemetry, &stop)?,
             }
         }
         Ok(())
@@ -31,13 +32,21 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn run_engine(_config: &Config, _telemetry: &Telemetry, _stop: &Stop) -> Result<(), Error> {
-    Err(super::absent("the engine"))
+fn run_engine(
+    config: &Config,
+    partitions: usize,
+    telemetry: &Telemetry,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let (setup, decoder) = super::engine::setup(config, partitions, telemetry)?;
+    runner::run(setup, &decoder, &stop.flag())
+        .map_err(|error| Error::failed("the engine ended").because(error))
 }
 
-/// Logs warnings; errors end the start, all at once.
-fn check_topics(config: &Config) -> Result<(), Error> {
+/// Logs warnings; errors end the start, all at once. Gives the partition count.
+fn check_topics(config: &Config) -> Result<usize, Error> {
     let report = topics::check(config)?;
+    let partitions = report.partitions.unwrap_or(0);
     let mut errors = Vec::new();
     for finding in report.findings {
         match finding.severity {
@@ -51,7 +60,7 @@ fn check_topics(config: &Config) -> Result<(), Error> {
         }
     }
     if errors.is_empty() {
-        return Ok(());
+        return Ok(partitions);
     }
     let found = format!("the topics are not as the engine needs them\n{}", errors.join("\n"));
     Err(Error::failed(found).remedy("mend them, then run `tollgate topics check`"))

@@ -61,7 +61,6 @@ impl Stop {
     }
 
     /// For loops: true once asked to stop.
-    #[expect(dead_code, reason = "the roles that loop are wired in as they arrive")]
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
     }

@@ -1,0 +1,131 @@
+//! From the configuration to the engine's own options. The demo starts the engine by it too.
+
+use crate::config::{self, Config};
+use crate::engine::kafka;
+use crate::engine::options::Options;
+use crate::engine::runner::Setup;
+use crate::error::Error;
+use crate::journal::{Owner, Partitioner};
+use crate::telemetry::Telemetry;
+use crate::wire::{self, Decoder, Encoder, RegistryOptions};
+
+/// What the engine runs with, upon topics of `partitions` partitions.
+///
+/// # Errors
+/// When a client's property or the registry's address is refused.
+pub fn setup(
+    config: &Config,
+    partitions: usize,
+    telemetry: &Telemetry,
+) -> Result<(Setup, Decoder), Error> {
+    let refused = |what: &str, error: &dyn std::fmt::Display| {
+        Error::failed(format!("{what} cannot be made: {error}"))
+            .remedy("mend the configuration; `tollgate config check` names keys and ranges")
+    };
+    let kafka = kafka::Kafka::new(kafka_options(config));
+    let kafka = kafka.map_err(|error| refused("a Kafka client", &error))?;
+    let registry = config.input.schema_registry.clone().map(|url| RegistryOptions {
+        url,
+        timeout_ms: u64::from(config.kafka.request_timeout_ms),
+        user: None,
+        password: None,
+    });
+    let decoder = Decoder::new(&wire::Options {
+        format: input_format(config.input.format),
+        registry: registry.clone(),
+        writer_schemas: Vec::new(),
+    });
+    let decoder = decoder.map_err(|error| refused("the decoder", &error))?;
+    let encoder =
+        Encoder::new(output_format(config.output.format), topics(config), registry.as_ref());
+    let encoder = encoder.map_err(|error| refused("the encoder", &error))?;
+    let threads = config.engine.threads.map_or_else(cores, usize::from);
+    let setup = Setup {
+        kafka,
+        encoder,
+        options: options(config, partitions),
+        threads,
+        state_dir: config.engine.state_dir.clone(),
+        telemetry: telemetry.clone(),
+    };
+    Ok((setup, decoder))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn options(config: &Config, partitions: usize) -> Options {
+    let engine = &config.engine;
+    let address = engine.advertised.clone().unwrap_or_else(|| config.http.listen.clone());
+    let run = format!("{:016x}", rand::random::<u64>());
+    Options {
+        batch_lines_max: engine.batch_lines_max,
+        batch_bytes_max: engine.batch_bytes_max,
+        appends_in_flight_max: engine.appends_in_flight_max,
+        outputs_outstanding_max: engine.outputs_outstanding_max,
+        checkpoint_interval_ms: i64::from(engine.checkpoint_interval_ms),
+        checkpoint_lines_max: engine.checkpoint_rows_max,
+        memory_bytes_max: engine.memory_bytes_max / partitions.max(1),
+        dedup_minutes: u32::from(engine.dedup_minutes),
+        retention_days: u32::from(engine.retention_days),
+        retention_months: u32::from(engine.retention_months),
+        clock_skew_max_ms: i64::from(engine.clock_skew_max_ms),
+        owner: Owner { address, run },
+        partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
+        partitioner: match config.input.partitioner {
+            config::Partitioner::Murmur2 => Partitioner::Murmur2,
+            config::Partitioner::Crc32 => Partitioner::Crc32,
+        },
+        billed_topic: config.topics.billed.clone(),
+        commands_topic: config.topics.commands.clone(),
+    }
+}
+
+fn kafka_options(config: &Config) -> kafka::Options {
+    let topics = &config.topics;
+    kafka::Options {
+        bootstrap: config.kafka.bootstrap.join(","),
+        group: config.kafka.group.clone(),
+        client: config.kafka.client.clone(),
+        session_timeout_ms: config.kafka.session_timeout_ms,
+        topics: kafka::Topics {
+            billed: topics.billed.clone(),
+            commands: topics.commands.clone(),
+            journal: topics.journal.clone(),
+            threshold_crossed: topics.threshold_crossed.clone(),
+            limit_reached: topics.limit_reached.clone(),
+            block_state: topics.block_state.clone(),
+            dead_letter: topics.dead_letter.clone(),
+        },
+    }
+}
+
+fn topics(config: &Config) -> wire::Topics {
+    let topics = &config.topics;
+    wire::Topics {
+        billed: topics.billed.clone(),
+        commands: topics.commands.clone(),
+        threshold_crossed: topics.threshold_crossed.clone(),
+        limit_reached: topics.limit_reached.clone(),
+        block_state: topics.block_state.clone(),
+        dead_letter: topics.dead_letter.clone(),
+    }
+}
+
+fn input_format(format: config::InputFormat) -> wire::InputFormat {
+    match format {
+        config::InputFormat::Auto => wire::InputFormat::Auto,
+        config::InputFormat::Json => wire::InputFormat::Json,
+        config::InputFormat::AvroSingle => wire::InputFormat::AvroSingle,
+        config::InputFormat::Confluent => wire::InputFormat::Confluent,
+    }
+}
+
+fn output_format(format: config::OutputFormat) -> wire::OutputFormat {
+    match format {
+        config::OutputFormat::Json => wire::OutputFormat::Json,
+        config::OutputFormat::AvroSingle => wire::OutputFormat::AvroSingle,
+        config::OutputFormat::Confluent => wire::OutputFormat::Confluent,
+    }
+}

@@ -1,0 +1,159 @@
+//! Folding and appending: the next batch of lines, its record, its way to the journal. Promise: a
+//! batch keeps to one UTC day of `now` and to a bounded number of timers.
+
+use super::super::batch;
+use super::super::intake::Waiting;
+use super::super::log::{self, Log};
+use super::{Fault, Partition, Pending, Turn};
+use crate::fold::{RULES_VERSION, TIMERS_PER_RECORD_MAX};
+use crate::journal::{Hash, Range, Record, Tip};
+use crate::store::Store;
+use crate::time::{Clock, Millis};
+
+impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
+    /// Folds and appends batches while there is something to fold and room to append.
+    pub(super) fn append_batches(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        let now = self.clock.now();
+        if self.skewed_until.is_some_and(|until| now < until) {
+            turn.wake_at = self.skewed_until;
+            return Ok(());
+        }
+        while self.behind.is_empty() && self.pending.len() < self.options.appends_in_flight_max {
+            if self.ready.is_none() {
+                let outstanding = self.outbox.outstanding() + self.blocks.outstanding();
+                if outstanding >= self.options.outputs_outstanding_max {
+                    break;
+                }
+                let Some((lines, tick)) = self.next_batch(now) else { break };
+                self.fold_batch(lines, tick)?;
+            }
+            let Some(mut ready) = self.ready.take() else { break };
+            ready.appended_at = self.clock.now();
+            match self.log.append(ready.id, &ready.bytes) {
+                Ok(()) => self.pending.push_back(ready),
+                Err(log::Error::Full(_)) => {
+                    self.ready = Some(ready);
+                    break;
+                }
+                Err(error) => {
+                    self.ready = Some(ready);
+                    return Err(error.into());
+                }
+            }
+            turn.progress = true;
+        }
+        Ok(())
+    }
+
+    /// The next batch's lines and last tick, if there is anything to fold.
+    pub(super) fn next_batch(&mut self, clock: Millis) -> Option<(Vec<Waiting>, Millis)> {
+        let now = self.state.now().unwrap_or(Millis(0));
+        if std::mem::take(&mut self.to_name) {
+            return Some((Vec::new(), now));
+        }
+        if self.winding_down {
+            return None;
+        }
+        if self.state.timers_due(now, 1) > 0 {
+            // A slice left some: no lines before they have fired.
+            return Some((Vec::new(), now));
+        }
+        let lines = self.take_lines(now);
+        let Some(last) = lines.last() else {
+            let head = self.intake.next_time().map(|head| head.max(now));
+            let drained = self.intake.drained().then_some(clock);
+            let to = head.or(drained)?;
+            let due = self.state.next_timer().is_some_and(|timer| timer <= to);
+            return due.then_some((lines, to));
+        };
+        let reached = now.max(last.line.recorded_at);
+        let same_day = clock.day() == reached.day();
+        let at_end = self.intake.drained() && same_day;
+        let tick = if at_end { reached.max(clock) } else { reached };
+        Some((lines, self.within_timers(reached, tick)))
+    }
+
+    /// Takes lines of one UTC day of `now`, while few enough timers fire before them.
+    pub(super) fn take_lines(&mut self, mut now: Millis) -> Vec<Waiting> {
+        let (mut lines, mut bytes) = (Vec::<Waiting>::new(), 0);
+        while lines.len() < self.options.batch_lines_max && bytes < self.options.batch_bytes_max {
+            let Some(head) = self.intake.next_time() else { break };
+            let moved = now.max(head);
+            if !lines.is_empty() && moved.day() != now.day() || !self.few_timers(moved) {
+                break;
+            }
+            now = moved;
+            let Some(waiting) = self.intake.take() else { break };
+            bytes += waiting.raw.value.as_deref().map_or(0, <[u8]>::len);
+            lines.push(waiting);
+        }
+        lines
+    }
+
+    pub(super) fn few_timers(&self, to: Millis) -> bool {
+        let most = TIMERS_PER_RECORD_MAX;
+        self.state.next_timer().is_none_or(|timer| timer > to)
+            || self.state.timers_due(to, most + 1) <= most
+    }
+
+    pub(super) fn within_timers(&self, reached: Millis, tick: Millis) -> Millis {
+        if self.few_timers(tick) { tick } else { reached }
+    }
+
+    pub(super) fn fold_batch(&mut self, lines: Vec<Waiting>, tick: Millis) -> Result<(), Fault> {
+        let before = self.before_next();
+        let begun = self.begun.expect("nothing is folded before the intake began");
+        let (billed_from, commands_from) =
+            before.as_ref().map_or(begun, |b| (b.billed, b.commands));
+        self.state.set_dedup_minutes(self.options.dedup_minutes);
+        self.load(&lines, tick)?;
+        let count = lines.len();
+        let folded = batch::fold(&mut self.state, lines, tick);
+        tracing::debug!(lines = count, decisions = folded.decisions.len(), "folded a batch");
+        let (billed, commands) = self.intake.folded();
+        let record = Record {
+            seq: before.as_ref().map_or(0, |before| before.seq + 1),
+            prev: before.map_or(Hash::ZERO, |before| before.hash),
+            billed: Range { from: billed_from, to: billed.offset },
+            commands: Range { from: commands_from, to: commands.offset },
+            now: folded.now,
+            dedup_minutes: self.options.dedup_minutes,
+            control: folded.control,
+            decisions: folded.decisions.len() as u64,
+            decisions_hash: folded.decisions_hash,
+            published_through: self.published_through(),
+            owner: self.options.owner.clone(),
+            rules: RULES_VERSION,
+            partitions: self.options.partitions,
+            partitioner: self.options.partitioner,
+        };
+        let bytes = record.encode();
+        let hash = Hash::of(&bytes);
+        let tip = Tip::after(&record, hash, 0);
+        self.checkpoints.folded(&record.control);
+        let now = self.clock.now();
+        self.checkpoints.freeze_if_due(&tip, &mut self.state, (billed, commands), now);
+        let outputs = self.encode(&folded)?;
+        let id = self.next_id();
+        self.ready = Some(Pending { id, record, hash, bytes, folded, outputs, appended_at: now });
+        Ok(())
+    }
+
+    /// What the next record extends: the last one pending, or the chain.
+    pub(super) fn before_next(&self) -> Option<Tip> {
+        let last = self.pending.back().map(|last| Tip::after(&last.record, last.hash, 0));
+        last.or_else(|| self.chain.clone())
+    }
+
+    /// Greatest position whose outputs are all acknowledged; never below what the chain says.
+    pub(super) fn published_through(&self) -> Option<u64> {
+        let last = self.pending.back().and_then(|last| last.record.published_through);
+        let chain = self.chain.as_ref().and_then(|tip| tip.published_through);
+        self.outbox.through().max(last).max(chain)
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+}

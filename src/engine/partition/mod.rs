@@ -1,0 +1,449 @@
+//! The loop of one partition (DESIGN.md, "The journal"): read the journal all the time, fold what is
+//! there, append a record, and only when it has won tell anyone. Promise: nothing leaves before its
+//! record is acknowledged and in the valid chain (L3); after any loss everything folded on top is
+//! thrown away and read again. It waits for nothing: `turn` does what can be done now.
+
+mod append;
+mod follow;
+
+use std::collections::VecDeque;
+
+use super::batch::{Folded, Outputs};
+use super::blocks::Blocks;
+use super::checkpoint::Checkpoints;
+use super::intake::{self, Intake, Waiting};
+use super::log::{self, Ack, Log};
+use super::options::Options;
+use super::outbox::Outbox;
+use crate::fold::decision::Decision;
+use crate::fold::{Counts, State};
+use crate::journal::{Hash, Record, Tip};
+use crate::store::{self, Position, Store};
+use crate::time::{Clock, Millis};
+use crate::wire::{self, Decoder, Encoder};
+
+/// Journal and block-state records read in one turn, at most.
+const READ_PER_TURN: usize = 1_000;
+/// Milliseconds without appends after the broker's clock was found too far from the own.
+const SKEW_PAUSE_MS: i64 = 10_000;
+
+/// What a turn did, and when the next is due without news.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Something moved: turn again at once.
+    pub progress: bool,
+    /// When to turn even if nothing arrives.
+    pub wake_at: Option<Millis>,
+    /// Records that entered the valid chain, in order.
+    pub won: Vec<Won>,
+    /// Why what was folded had to be thrown away, if it had.
+    pub lost: Option<String>,
+}
+
+/// A record of the valid chain and what it decided.
+#[derive(Debug)]
+pub struct Won {
+    pub seq: u64,
+    pub control: Counts,
+    pub decisions: Vec<Decision>,
+    /// Milliseconds from the append to its acknowledgement; `None` if folded from the journal.
+    pub append_ms: Option<i64>,
+    pub won_at: Millis,
+    pub oldest: Option<Millis>,
+}
+
+/// Why a turn ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// Passes by itself: turn again a little later.
+    #[error("{0}")]
+    Passing(String),
+    /// The partition stops until a person has looked at it.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+/// A record folded and appended, or about to be.
+#[derive(Debug)]
+struct Pending {
+    id: u64,
+    record: Record,
+    hash: Hash,
+    bytes: Vec<u8>,
+    folded: Folded,
+    outputs: Outputs,
+    appended_at: Millis,
+}
+
+#[derive(Debug, PartialEq)]
+enum Mode {
+    /// Looks whether the journal shows the store's record.
+    Verifying(Box<Position>),
+    /// Folds what the journal names, until its end.
+    Following,
+    /// Folds and appends.
+    Owning,
+}
+
+pub struct Partition<L, S, C> {
+    options: Options,
+    log: L,
+    store: S,
+    clock: C,
+    decoder: Decoder,
+    encoder: Encoder,
+    mode: Mode,
+    state: State,
+    intake: Intake,
+    /// The valid chain as far as it is known; `None` is the empty one.
+    chain: Option<Tip>,
+    /// Valid records that are yet to be folded.
+    behind: VecDeque<(Record, Tip)>,
+    /// Folded on top of the chain, oldest first; appended but for the last.
+    pending: VecDeque<Pending>,
+    /// The newest batch, folded and not yet appended.
+    ready: Option<Pending>,
+    outbox: Outbox,
+    blocks: Blocks,
+    checkpoints: Checkpoints,
+    /// Offsets of billed and commands at which this partition's intake began; `None` before.
+    begun: Option<(u64, u64)>,
+    /// The journal was read to its end, a moment ago.
+    journal_ended: bool,
+    /// A new owner appends one empty record that names it; not after a loss.
+    to_name: bool,
+    /// Takes no more lines; ends when all is published.
+    winding_down: bool,
+    skewed_until: Option<Millis>,
+    /// Ids for appends and publishes, never used twice.
+    ids: u64,
+}
+
+impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
+    /// Opens a partition that was just assigned; recovery begins with the first turn.
+    ///
+    /// # Errors
+    /// As `turn`.
+    pub fn open(
+        options: Options,
+        log: L,
+        store: S,
+        clock: C,
+        decoder: Decoder,
+        encoder: Encoder,
+    ) -> Result<Self, Fault> {
+        let names = [options.billed_topic.clone(), options.commands_topic.clone()];
+        let (lines, bytes) = (2 * options.batch_lines_max, 2 * options.batch_bytes_max);
+        let mut partition = Partition {
+            state: State::new(options.dedup_minutes),
+            intake: Intake::new(names, lines, bytes),
+            checkpoints: Checkpoints::new(&options),
+            options,
+            log,
+            store,
+            clock,
+            decoder,
+            encoder,
+            mode: Mode::Following,
+            chain: None,
+            behind: VecDeque::new(),
+            pending: VecDeque::new(),
+            ready: None,
+            outbox: Outbox::new(None),
+            blocks: Blocks::default(),
+            begun: None,
+            journal_ended: false,
+            to_name: true,
+            winding_down: false,
+            skewed_until: None,
+            ids: 0,
+        };
+        partition.recover()?;
+        Ok(partition)
+    }
+
+    /// Does what can be done now.
+    ///
+    /// # Errors
+    /// `Passing` when something outside failed for the time being, `Stopped` when this partition
+    /// must not go on. Nothing is lost either way.
+    pub fn turn(&mut self) -> Result<Turn, Fault> {
+        let mut turn = Turn::default();
+        self.take_acks(&mut turn)?;
+        self.read_journal(&mut turn)?;
+        if self.begun.is_none() {
+            return Ok(turn);
+        }
+        turn.progress |= self.blocks.read(&mut self.log, &self.decoder, READ_PER_TURN)?;
+        turn.progress |= self.intake.read(&mut self.log, &self.decoder)?;
+        self.fold_behind(&mut turn)?;
+        if self.mode == Mode::Following && self.journal_ended && self.behind.is_empty() {
+            // Whoever has folded it all goes on from there.
+            self.mode = Mode::Owning;
+            turn.progress = true;
+        }
+        if self.mode == Mode::Owning {
+            self.append_batches(&mut turn)?;
+            self.publish(&mut turn)?;
+        }
+        self.checkpoint(&mut turn)?;
+        if self.mode == Mode::Owning && self.intake.drained() {
+            let timer = self.state.next_timer();
+            turn.wake_at = [turn.wake_at, timer].into_iter().flatten().min();
+        }
+        Ok(turn)
+    }
+
+    /// Takes no more lines from now on.
+    pub fn wind_down(&mut self) {
+        self.winding_down = true;
+    }
+
+    /// After `wind_down`: everything decided is published and in the store.
+    #[must_use]
+    pub fn wound_down(&self) -> bool {
+        let idle =
+            self.pending.is_empty() && self.ready.is_none() && self.outbox.outstanding() == 0;
+        let stored = self.checkpoints.stored() == self.chain.as_ref().map(|tip| tip.seq);
+        self.mode != Mode::Owning || idle && self.blocks.outstanding() == 0 && stored
+    }
+
+    fn take_acks(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        while let Some(ack) = self.log.acks() {
+            turn.progress = true;
+            match ack {
+                Ack::Appended { id, offset, timestamp } => {
+                    self.appended(id, offset, timestamp, turn);
+                }
+                Ack::AppendFailed { id, reason } => {
+                    if self.pending.iter().any(|pending| pending.id == id) {
+                        return self.lost(format!("an append failed: {reason}"), turn);
+                    }
+                }
+                Ack::Published { id, offset } => {
+                    if !self.outbox.published(id) {
+                        self.blocks.published(id, offset);
+                    }
+                }
+                Ack::PublishFailed { id, reason } => {
+                    tracing::warn!(reason, "an output is sent again");
+                    if !self.outbox.failed(id) {
+                        self.blocks.failed(id);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An acknowledgement without a gap behind the chain has won; any other is judged by reading.
+    fn appended(
+        &mut self,
+        id: u64,
+        offset: Option<u64>,
+        timestamp: Option<Millis>,
+        turn: &mut Turn,
+    ) {
+        self.check_clock(timestamp);
+        let end = self.chain.as_ref().map_or(0, |tip| tip.offset);
+        if self.pending.front().is_some_and(|front| front.id == id) && offset == Some(end) {
+            self.won(end, turn);
+        }
+    }
+
+    fn check_clock(&mut self, broker: Option<Millis>) {
+        let (Some(broker), now) = (broker, self.clock.now()) else { return };
+        let skew_ms = (now.0 - broker.0).abs();
+        if skew_ms > self.options.clock_skew_max_ms {
+            tracing::error!(
+                skew_ms,
+                "this host's clock is too far from the broker's: set it (NTP)"
+            );
+            self.skewed_until = Some(Millis(now.0 + SKEW_PAUSE_MS));
+        }
+    }
+
+    /// The oldest pending record stands in the valid chain at `offset`.
+    fn won(&mut self, offset: u64, turn: &mut Turn) {
+        let pending = self.pending.pop_front().expect("what has won was pending");
+        let tip = Tip::after(&pending.record, pending.hash, offset);
+        let now = self.clock.now();
+        let append_ms = Some(now.0 - pending.appended_at.0);
+        self.chain = Some(tip.clone());
+        self.checkpoints.won(&tip);
+        self.decided(pending.record.seq, pending.folded, pending.outputs, append_ms, turn);
+    }
+
+    /// A record of the valid chain is folded: its decisions may be told.
+    fn decided(
+        &mut self,
+        seq: u64,
+        folded: Folded,
+        outputs: Outputs,
+        append_ms: Option<i64>,
+        turn: &mut Turn,
+    ) {
+        self.outbox.push(seq, outputs.records);
+        for (key, row) in outputs.blocks {
+            self.blocks.decide(key, row);
+        }
+        let Folded { control, decisions, oldest, .. } = folded;
+        let won_at = self.clock.now();
+        turn.won.push(Won { seq, control, decisions, append_ms, won_at, oldest });
+    }
+
+    /// Throws away what was folded on top of the chain and reads on with a new producer.
+    fn lost(&mut self, reason: String, turn: &mut Turn) -> Result<(), Fault> {
+        tracing::warn!(reason, "what was folded is thrown away and folded again");
+        self.log.renew()?;
+        self.to_name = false;
+        turn.lost = Some(reason);
+        turn.progress = true;
+        self.recover()
+    }
+
+    /// Encodes outputs. The encoder only fails for want of a Schema Registry, which passes: the
+    /// partition waits here, since what is folded cannot be folded twice.
+    fn encode(&mut self, folded: &Folded) -> Result<Outputs, Fault> {
+        folded.outputs(&self.encoder).or_else(|error| {
+            // The state has moved: begin again from the store once the registry answers.
+            self.recover()?;
+            Err(Fault::Passing(format!("outputs cannot be encoded: {error}")))
+        })
+    }
+
+    fn load(&mut self, lines: &[Waiting], to: Millis) -> Result<(), Fault> {
+        let needs = self.state.needs(lines.iter().map(|waiting| &waiting.line), to);
+        if needs.is_empty() {
+            return Ok(());
+        }
+        for row in self.store.load(&needs)? {
+            self.state.load(row);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        let mut ids = self.ids + 1;
+        turn.progress |= self.outbox.send(&mut self.log, &mut ids)?;
+        let now = self.chain.as_ref().map_or(Millis(0), |tip| tip.now);
+        let state = &self.state;
+        let known = |key: &str| state.sequence(&account_of(key));
+        turn.progress |= self.blocks.publish(&mut self.log, &mut ids, now, known)?;
+        self.ids = ids;
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        if let Some(written) = self.store.written() {
+            turn.progress = true;
+            match written {
+                Ok(epoch) => {
+                    let memory = self.options.memory_bytes_max;
+                    let tip = self.checkpoints.written(epoch, &mut self.state, memory);
+                    if let Some(tip) = tip {
+                        self.log.commit(tip.billed, tip.commands);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a checkpoint failed; the next will hold its rows");
+                    // The rows of the failed checkpoint count as written in memory: start over.
+                    return self.lost(format!("a checkpoint failed: {error}"), turn);
+                }
+            }
+        }
+        let settled = self.pending.is_empty() && self.ready.is_none() && self.behind.is_empty();
+        if self.winding_down
+            && settled
+            && let Some(tip) = self.chain.clone()
+        {
+            self.checkpoints.freeze_last(&tip, &mut self.state, self.intake.folded());
+        }
+        let through = self.published_through();
+        if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
+            self.store.submit(ready);
+            turn.progress = true;
+        }
+        Ok(())
+    }
+
+    /// The chain's end, for those who look on.
+    #[must_use]
+    pub fn chain(&self) -> Option<&Tip> {
+        self.chain.as_ref()
+    }
+
+    /// Whether recovery is over.
+    #[must_use]
+    pub fn owning(&self) -> bool {
+        self.mode == Mode::Owning && self.behind.is_empty()
+    }
+
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Outputs that await acknowledgement, block records among them.
+    #[must_use]
+    pub fn outputs_outstanding(&self) -> usize {
+        self.outbox.outstanding() + self.blocks.outstanding()
+    }
+
+    /// Nothing is under way or due, as far as has been read.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.owning()
+            && self.pending.is_empty()
+            && self.ready.is_none()
+            && self.intake.drained()
+            && self.outbox.outstanding() == 0
+            && self.blocks.settled()
+    }
+
+    pub fn log_mut(&mut self) -> &mut L {
+        &mut self.log
+    }
+
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+}
+
+/// The account of a block key: `%2F` and `%25` stand for `/` and `%`.
+fn account_of(block_key: &str) -> String {
+    let account = block_key.split('/').next().unwrap_or_default();
+    account.replace("%2F", "/").replace("%25", "%")
+}
+
+impl From<log::Error> for Fault {
+    fn from(error: log::Error) -> Fault {
+        match error {
+            log::Error::Passing { .. } | log::Error::Full(_) => Fault::Passing(error.to_string()),
+            log::Error::Truncated { .. } | log::Error::Lasting { .. } => {
+                Fault::Stopped(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<store::Error> for Fault {
+    fn from(error: store::Error) -> Fault {
+        Fault::Stopped(error.to_string())
+    }
+}
+
+impl From<intake::Error> for Fault {
+    fn from(error: intake::Error) -> Fault {
+        match error {
+            intake::Error::Log(error) => error.into(),
+            intake::Error::Wire { .. } => Fault::Passing(error.to_string()),
+        }
+    }
+}
+
+impl From<wire::Error> for Fault {
+    fn from(error: wire::Error) -> Fault {
+        Fault::Passing(error.to_string())
+    }
+}

@@ -1,0 +1,163 @@
+//! The engine's loop on topics in memory: crashes, losses, second owners. The same loop runs on
+//! Kafka and RocksDB (tests/kafka.rs).
+
+use std::path::Path;
+
+use tollgate::engine::log::Source;
+use tollgate::engine::memory::{Fate, MemoryTopics};
+use tollgate::store::memory::{Disk, MemoryStore};
+use tollgate::time::{Clock, Millis};
+
+mod rig;
+use rig::{HandClock, check_outputs, open, options, produce, settle};
+
+const LOGS: [&str; 6] = ["plain-1", "plain-2", "plain-3", "stress-1", "stress-2", "stress-3"];
+
+fn log(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let bytes = std::fs::read(folder.join(format!("{name}.ndjson"))).expect("a log");
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines.map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn a_log_through_the_engine_is_published_whole() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let mut partition =
+            open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0)).unwrap();
+        for line in log(name) {
+            produce(&topics, &clock, &line);
+            settle(&mut partition);
+        }
+        let account = check_outputs(&topics);
+        assert!(!account.decisions.is_empty());
+    }
+}
+
+#[test]
+fn a_crash_between_every_two_lines_changes_nothing() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let disk = Disk::default();
+        for line in log(name) {
+            produce(&topics, &clock, &line);
+            let mut partition =
+                open(options("a"), &topics, &clock, MemoryStore::open(disk.clone(), 0)).unwrap();
+            settle(&mut partition);
+        }
+        check_outputs(&topics);
+    }
+}
+
+#[test]
+fn a_backlog_is_folded_as_it_would_have_been_live() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        for line in log(name) {
+            produce(&topics, &clock, &line);
+        }
+        let mut partition =
+            open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0)).unwrap();
+        settle(&mut partition);
+        check_outputs(&topics);
+    }
+}
+
+#[test]
+fn two_owners_at_once_make_one_chain() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let mut one =
+            open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0)).unwrap();
+        let mut two =
+            open(options("b"), &topics, &clock, MemoryStore::open(Disk::default(), 0)).unwrap();
+        for (index, line) in log(name).iter().enumerate() {
+            produce(&topics, &clock, line);
+            for turn in 0..index % 5 + 1 {
+                one.turn().unwrap();
+                if turn % 2 == 0 {
+                    two.turn().unwrap();
+                }
+            }
+        }
+        for _ in 0..100 {
+            settle(&mut one);
+            settle(&mut two);
+        }
+        let account = check_outputs(&topics);
+        let owners: std::collections::BTreeSet<_> =
+            account.records.iter().map(|record| record.owner.run.clone()).collect();
+        assert_eq!(owners.len(), 2, "both owners extended the chain");
+    }
+}
+
+#[test]
+fn every_fate_of_an_append_leads_to_the_same_decisions() {
+    for fate in [Fate::Acknowledged, Fate::WithoutOffset, Fate::LandsUnheard, Fate::Refused] {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let mut partition =
+            open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0)).unwrap();
+        settle(&mut partition);
+        for (index, line) in log("plain-1").iter().enumerate() {
+            produce(&topics, &clock, line);
+            if index % 9 == 0 {
+                topics.hold_appends(true);
+                for _ in 0..6 {
+                    partition.turn().unwrap();
+                }
+                partition.log_mut().release(fate);
+                topics.hold_appends(false);
+                while partition.log_mut().held() > 0 {
+                    partition.log_mut().release(Fate::Acknowledged);
+                }
+            }
+            settle(&mut partition);
+        }
+        check_outputs(&topics);
+    }
+}
+
+#[test]
+fn outputs_refused_for_a_while_arrive_later_and_hold_back_published_through() {
+    let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+    let disk = Disk::default();
+    let mut partition =
+        open(options("a"), &topics, &clock, MemoryStore::open(disk.clone(), 0)).unwrap();
+    settle(&mut partition);
+    topics.refuse_publishes(true);
+    for line in log("plain-1") {
+        produce(&topics, &clock, &line);
+        for _ in 0..4 {
+            partition.turn().unwrap();
+        }
+    }
+    let journal = rig::account(&topics);
+    let through = journal.records.last().and_then(|record| record.published_through);
+    let first = journal.records.iter().find(|record| record.decisions > 0).map(|one| one.seq);
+    assert!(through < first, "nothing decided is published, yet {through:?} >= {first:?}");
+    topics.refuse_publishes(false);
+    drop(partition);
+    let mut partition = open(options("b"), &topics, &clock, MemoryStore::open(disk, 0)).unwrap();
+    settle(&mut partition);
+    check_outputs(&topics);
+}
+
+#[test]
+fn a_journal_that_lost_records_stops_the_partition() {
+    let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+    let disk = Disk::default();
+    clock.set(Millis(1_700_000_000_000));
+    for line in log("plain-1").iter().take(100) {
+        produce(&topics, &clock, line);
+        let mut partition =
+            open(options("a"), &topics, &clock, MemoryStore::open(disk.clone(), 0)).unwrap();
+        settle(&mut partition);
+    }
+    assert!(clock.now() > Millis(0) && !topics.source(Source::Journal).is_empty());
+    let emptied = MemoryTopics::default();
+    let stopped = open(options("b"), &emptied, &clock, MemoryStore::open(disk, 0))
+        .err()
+        .expect("it must stop");
+    assert!(stopped.to_string().contains("vanished"), "{stopped}");
+}

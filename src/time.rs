@@ -144,7 +144,7 @@ fn parse_fraction_ms(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (fraction, rest) = digits.split_at(count);
     let digit = |at: usize| fraction.get(at).map_or(0, |byte| i64::from(byte - b'0'));
-    (count > 0).then(|| (digit(0) * 100 + digit(1) * 10 + digit(2), rest))
+    (count > 0).then_some((digit(0) * 100 + digit(1) * 10 + digit(2), rest))
 }
 
 fn parse_offset_ms(bytes: &[u8]) -> Option<i64> {

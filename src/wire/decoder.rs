@@ -29,6 +29,9 @@ pub struct Options {
     pub writer_schemas: Vec<(String, String)>,
 }
 
+/// Plans by registry id, or why that schema is of no use.
+type Planned = HashMap<(RecordKind, u32), Result<Arc<Plan>, String>>;
+/// Plans by fingerprint.
 type Known = HashMap<(RecordKind, Fingerprint), Arc<Plan>>;
 
 /// Decodes billed events, commands and block records. Clone it for each thread.
@@ -37,8 +40,8 @@ pub struct Decoder {
     format: InputFormat,
     known: Arc<Known>,
     registry: Option<Arc<Registry>>,
-    /// Plans by registry id, of this thread.
-    planned: RefCell<HashMap<(RecordKind, u32), Result<Arc<Plan>, String>>>,
+    /// Of this thread.
+    planned: RefCell<Planned>,
 }
 
 impl Decoder {

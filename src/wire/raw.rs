@@ -1,6 +1,6 @@
 //! What a line says before it is judged: its fields with the right types but any content.
 //! Both encodings are brought into this form, so that one set of rules (`validate`) serves both.
-//! An absent field is `None`, and so is an empty text (FORMATS.md: absent is null, left out, or "").
+//! An absent field is `None`, and so is an empty text (FORMATS.md: absent is null, left out, "").
 
 use crate::money::Money;
 use crate::time::Millis;

@@ -4,4 +4,6 @@ mod at_rest;
 mod eviction;
 mod folding;
 #[cfg(feature = "engine")]
+mod measure;
+#[cfg(feature = "engine")]
 mod rocks;

@@ -1,6 +1,9 @@
 //! How long checkpoints and look-ups take: figures, no claims. Run it optimised, by
 //! `CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --test store -- --ignored --nocapture measure`.
 
+use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tollgate::fold::event::{BilledEvent, Input, Line, Position as LinePosition};
@@ -18,11 +21,44 @@ const ACCOUNTS: u32 = 100;
 const PROFILES: u32 = 100_000;
 const DAYS: i32 = 6;
 
+/// Time on the clock, and time that this process and this thread spent on a processor meanwhile:
+/// other work on the machine shows in the first only.
+struct Took {
+    elapsed: Duration,
+    process: Duration,
+    thread: Duration,
+}
+
+impl fmt::Debug for Took {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |time: Duration| time.as_micros() as f64 / 1000.0;
+        let Took { elapsed, process, thread } = self;
+        write!(out, "{:.1} ms", ms(*elapsed))?;
+        write!(out, " (processor: {:.1}, this thread {:.1})", ms(*process), ms(*thread))
+    }
+}
+
+/// On a processor so far, where the kernel tells.
+fn spent(task: &Path) -> Duration {
+    let text = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let first = text.split(' ').next().and_then(|number| number.parse().ok());
+    Duration::from_nanos(first.unwrap_or(0))
+}
+
+fn spent_by_all() -> Duration {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks.map(|task| spent(&task.expect("a thread").path())).sum()
+}
+
 #[expect(clippy::disallowed_methods, reason = "a stopwatch is what this file is for")]
-fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+fn timed<T>(act: impl FnOnce() -> T) -> (T, Took) {
+    let (process, thread) = (spent_by_all(), spent(Path::new("/proc/thread-self")));
     let start = Instant::now();
     let result = act();
-    (result, start.elapsed())
+    let elapsed = start.elapsed();
+    let process = spent_by_all().saturating_sub(process);
+    let thread = spent(Path::new("/proc/thread-self")).saturating_sub(thread);
+    (result, Took { elapsed, process, thread })
 }
 
 fn event(day: Day, number: u32) -> Line {

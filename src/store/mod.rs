@@ -14,6 +14,8 @@ mod raw;
 mod read;
 #[cfg(feature = "engine")]
 pub mod rocks;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use keys::Kind;

@@ -1,0 +1,61 @@
+//! The fold with hardly any memory. Promise: a state whose rows are written and let go at every
+//! turn, or that is restored from the store, decides what one decides that never left memory.
+
+use proptest::prelude::*;
+use tollgate::fold::event::Line;
+use tollgate::store::memory::{Disk, MemoryStore};
+
+use crate::folding::{LOGS, Outcome, Turn, in_memory, lines, with_store};
+
+fn with_memory_store(lines: &[Line], most: usize, turns: &[Turn]) -> Outcome {
+    let disk = Disk::default();
+    let store = MemoryStore::open(disk.clone(), 0);
+    with_store(lines, most, turns, store, |_| disk.totals().expect("rows that fit"))
+}
+
+#[test]
+fn letting_every_row_go_after_every_batch_changes_nothing() {
+    for log in LOGS {
+        let lines = lines(log);
+        let expected = in_memory(&lines);
+        assert!(expected.decisions.len() > 40, "{log} decides something");
+        for turn in [Turn::Evict, Turn::WriteLater, Turn::Restore] {
+            for most in [1, 2, 20] {
+                let found = with_memory_store(&lines, most, &[turn]);
+                found.assert_same(&expected, &format!("{log}, {turn:?} after {most} lines"));
+            }
+        }
+    }
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        5 => Just(Turn::Nothing),
+        3 => Just(Turn::Evict),
+        3 => Just(Turn::WriteLater),
+        1 => Just(Turn::Restore),
+    ]
+}
+
+/// Some lines of some logs, one log behind the other or shuffled together.
+fn any_lines() -> impl Strategy<Value = Vec<Line>> {
+    let all: Vec<Line> = LOGS.into_iter().flat_map(lines).collect();
+    let length = all.len();
+    let subset = prop::sample::subsequence(all.clone(), 0..length / 2);
+    let span = (0..length, 1..400usize)
+        .prop_map(move |(from, count)| all[from..length.min(from + count)].to_vec());
+    prop_oneof![subset.clone(), span.clone(), subset.prop_shuffle(), span.prop_shuffle(),]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_lines_and_any_turns_decide_as_in_memory(
+        lines in any_lines(),
+        most in prop_oneof![Just(1), 1..40usize],
+        turns in prop::collection::vec(turn(), 1..50),
+    ) {
+        with_memory_store(&lines, most, &turns).assert_same(&in_memory(&lines), "");
+    }
+}

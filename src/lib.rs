@@ -4,6 +4,8 @@ pub mod api;
 pub mod cli;
 #[cfg(feature = "engine")]
 pub mod config;
+#[cfg(feature = "engine")]
+pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod fold;

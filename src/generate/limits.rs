@@ -52,13 +52,14 @@ impl Limits {
         queue: &mut VecDeque<Generated>,
     ) -> Limits {
         let mut limits = Limits::none();
+        let events = options.limits_sized_for.unwrap_or(options.events);
         let day_us = DAY_MS.unsigned_abs() * 1_000;
-        let day_events = day_us.checked_div(options.gap_us).unwrap_or(options.events);
+        let day_events = day_us.checked_div(options.gap_us).unwrap_or(events);
         for account in (0..options.accounts).map(AccountRank) {
-            if world.expected_of_account(account, options.events) < EVENTS_MIN {
+            if world.expected_of_account(account, events) < EVENTS_MIN {
                 break;
             }
-            let events_per_day = world.expected_of_account(account, options.events.min(day_events));
+            let events_per_day = world.expected_of_account(account, events.min(day_events));
             let first = limits.0.len();
             let held = &mut limits.0;
             Opening { account, world, draws, events_per_day, next_number: 1, held }.set();

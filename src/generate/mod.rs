@@ -19,7 +19,8 @@ mod traffic;
 mod world;
 
 pub use json::LineWriter;
-pub use output::{Destination, Summary, TopicOptions, run};
+pub use output::{Destination, Summary, TopicOptions, run, write};
+pub use topic::Publisher;
 pub use traffic::{Body, Generated, Setting, Traffic};
 
 /// What to generate. Everything but `events` and `seed` has a sensible default.
@@ -42,6 +43,8 @@ pub struct Options {
     pub paced: bool,
     /// Limits that an account opens with, at most; 0 for a log without commands.
     pub limits_per_account: u32,
+    /// Limits are sized as for a log of this many events; `None` for as many as it has.
+    pub limits_sized_for: Option<u64>,
     pub shares: Shares,
 }
 
@@ -94,6 +97,7 @@ impl Default for Options {
             gap_us: 200_000,
             paced: false,
             limits_per_account: 12,
+            limits_sized_for: None,
             shares: Shares::default(),
         }
     }

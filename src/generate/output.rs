@@ -55,13 +55,27 @@ pub fn run(
     clock: &dyn Clock,
     stop: &Receiver<()>,
 ) -> Result<Summary, Error> {
-    let traffic = Traffic::new(options)?;
-    let mut pace = options.paced.then(|| Pace { clock, lag_ms: clock.now().0 - options.start.0 });
+    let lines = Traffic::new(options)?;
+    write(lines, options.paced.then_some(options.start), destination, clock, stop)
+}
+
+/// Writes the lines; with `paced_from`, log time runs as the clock does from there on.
+///
+/// # Errors
+/// A destination that fails.
+pub fn write(
+    lines: impl Iterator<Item = Generated>,
+    paced_from: Option<Millis>,
+    destination: &Destination,
+    clock: &dyn Clock,
+    stop: &Receiver<()>,
+) -> Result<Summary, Error> {
+    let mut pace = paced_from.map(|start| Pace { clock, lag_ms: clock.now().0 - start.0 });
     let mut sink = Sink::open(destination)?;
     let mut summary = Summary::default();
     let mut writer = LineWriter::default();
     let mut buffer = Vec::with_capacity(2 * BUFFER_BYTES);
-    for line in traffic {
+    for line in lines {
         if let Some(pace) = &mut pace
             && pace.early(line.recorded_at)
         {

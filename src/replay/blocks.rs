@@ -98,14 +98,17 @@ pub fn decode(source: &Arc<str>, first_line: u64, bytes: &[u8]) -> Vec<Line> {
             continue;
         }
         let decoded = if text.len() > LINE_BYTES_MAX { too_long() } else { decode_line(text) };
-        lines.push(Line {
-            input: decoded.input,
-            // A rejected line moves no time.
-            recorded_at: decoded.recorded_at.unwrap_or(Millis(0)),
-            position: Position { source: source.clone(), at: number },
-        });
+        lines.push(line(source, number, decoded));
     }
     lines
+}
+
+/// A decoded line at its place.
+pub fn line(source: &Arc<str>, at: u64, decoded: Decoded) -> Line {
+    // A rejected line has no time and moves none.
+    let recorded_at = decoded.recorded_at.unwrap_or(Millis(0));
+    let position = Position { source: source.clone(), at };
+    Line { input: decoded.input, recorded_at, position }
 }
 
 fn too_long() -> Decoded {

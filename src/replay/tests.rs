@@ -2,8 +2,9 @@ use std::io::Write;
 use std::path::Path;
 
 use super::*;
-use crate::generate::{LineWriter, Traffic};
+use crate::generate::{Body, LineWriter, Share, Traffic};
 use crate::time::Millis;
+use crate::wire::{Issued, container};
 
 struct Stopped;
 
@@ -61,6 +62,38 @@ fn all_ways_to_pack_a_log_give_the_same_bytes() {
         assert!(totals == expected.totals);
         assert_eq!(summary, expected.summary);
     }
+}
+
+#[test]
+fn a_container_gives_the_decisions_of_the_same_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shares = crate::generate::Shares { garbage: Share::NONE, ..Default::default() };
+    let options = crate::generate::Options { events: 5_000, shares, ..Default::default() };
+    let schema = container::log_schema();
+    let mut writer = container::LogWriter::new(&schema, Vec::new()).expect("memory");
+    let mut text = Vec::new();
+    let mut line_writer = LineWriter::default();
+    for line in Traffic::new(&options).expect("good options") {
+        line_writer.write(&line, &mut text);
+        match &line.body {
+            Body::Billed(event) => writer.billed(event, Some(line.recorded_at)),
+            Body::Setting(setting) => {
+                let (at, recorded_at) = (setting.issued_at, Some(line.recorded_at));
+                let issued = Issued { at, actor: None, reason: None, recorded_at };
+                writer.command(&setting.command, issued)
+            }
+            Body::Garbage { .. } => panic!("there is no garbage"),
+        }
+        .expect("memory");
+    }
+    let path = folder.path().join("log");
+    std::fs::write(&path, writer.finish().expect("memory")).expect("a file");
+    let expected = fold_bytes(&text, &path.display().to_string(), 10);
+    assert!(expected.summary.decisions.all() > 100, "{}", expected.summary);
+    let (decisions, totals, summary) = replayed(folder.path(), &["log"]);
+    assert!(totals == expected.totals);
+    assert_eq!(summary, expected.summary);
+    assert!(decisions == expected.decisions);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! The naive model against the logs whose outcome is known. It proves that the model reads
-//! FORMATS.md as its authors do; it says nothing about the product.
+//! The naive model against the logs whose outcome is known, and tollgate's replay against the
+//! model on random logs. The first proves that the model reads FORMATS.md as its authors do, the
+//! second that the product does; neither says anything of Kafka, storage or crashes.
 
 #[path = "model/mod.rs"]
 mod model;
@@ -181,4 +182,60 @@ fn told_twice(log: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(feature = "engine")]
+mod against_replay {
+    use proptest::test_runner::{
+        Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
+    };
+
+    use super::model;
+    use super::model::compare::{compare, records};
+    use super::model::logs::any_log;
+    use super::model::shrink::smallest;
+
+    /// Err with the first difference between tollgate's replay of a log and the model's.
+    fn agree(log: &[u8], dedup_minutes: u32) -> Result<(), String> {
+        let expected = model::run(log, "random", dedup_minutes);
+        let folded = tollgate::replay::fold_bytes(log, "random", dedup_minutes);
+        compare(&expected.decisions, &records(&folded.decisions))
+            .map_err(|difference| format!("decisions: {difference}"))?;
+        compare(&expected.totals, &records(&folded.totals))
+            .map_err(|difference| format!("totals: {difference}"))?;
+        let counted = &folded.summary;
+        let r = counted.rejects;
+        let rejects = r.undecodable + r.invalid + r.future_event + r.conflict;
+        let actual = (counted.events, counted.duplicates, rejects);
+        let expected = (expected.events, expected.duplicates, expected.rejects);
+        if actual != expected {
+            return Err(format!("events, duplicates, rejects: {actual:?}, expected {expected:?}"));
+        }
+        Ok(())
+    }
+
+    /// tollgate's replay of random logs equals the model, decisions and totals, line by line.
+    /// PROPTEST_CASES sets how many logs, TOLLGATE_TEST_SEED which; a failure names its seed and
+    /// shows the shortest log found.
+    #[test]
+    fn replay_agrees_with_the_model_on_random_logs() {
+        let seed: u64 = std::env::var("TOLLGATE_TEST_SEED")
+            .map_or(1, |text| text.parse().expect("TOLLGATE_TEST_SEED is a whole number"));
+        println!("TOLLGATE_TEST_SEED={seed}");
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let config = Config { failure_persistence: None, ..Config::default() };
+        let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { 2000 };
+        let mut runner = TestRunner::new_with_rng(Config { cases, ..config }, rng);
+        let outcome = runner.run(&any_log(), |case| {
+            agree(&case.log(), case.dedup_minutes).map_err(TestCaseError::fail)
+        });
+        if let Err(TestError::Fail(_, case)) = &outcome {
+            let least = smallest(&case.log(), |log| agree(log, case.dedup_minutes).is_err());
+            let fault = agree(&least, case.dedup_minutes).expect_err("it fails still");
+            panic!("{case:?}: {fault}\n{}", String::from_utf8_lossy(&least));
+        }
+        outcome.expect("no log was given up");
+    }
 }

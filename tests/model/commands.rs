@@ -102,7 +102,7 @@ fn only(dice: &mut Dice) -> Value {
 pub fn changed(dice: &mut Dice, limit: &Map<String, Value>, odd: bool) -> Map<String, Value> {
     let mut next = limit.clone();
     for _ in 0..dice.below(3) {
-        match dice.below(10) {
+        match dice.below(12) {
             0..=3 => {
                 let amount = amount(dice, &next);
                 next.insert("amount".to_owned(), json!(amount));
@@ -117,6 +117,13 @@ pub fn changed(dice: &mut Dice, limit: &Map<String, Value>, odd: bool) -> Map<St
             }
             7..=8 => {
                 next.insert("thresholds".to_owned(), percents(dice));
+            }
+            9 => {
+                next.insert("only".to_owned(), only(dice));
+            }
+            10 => {
+                let other = dice.pick(&["sms", "voice", "p1", "p2", "IT", "FR", "+1", "+391", ""]);
+                next["scope"]["id"] = json!(other);
             }
             _ => {
                 let other = new_limit(dice, next["limit_id"].as_str().expect("a limit has an id"));

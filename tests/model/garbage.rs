@@ -69,7 +69,11 @@ const DECIMALS: [&str; 26] = [
     "0.1\n",
 ];
 
-const PERIODS: [&str; 22] = [
+const PERIODS: [&str; 26] = [
+    "PT005M",
+    "PT0H0M7S",
+    "PT0H",
+    "PT000000000000000000000000000030S",
     "PT",
     "P1D",
     "PT0S",
@@ -143,7 +147,7 @@ fn long_text(dice: &mut Dice) -> Value {
 fn number(dice: &mut Dice) -> Value {
     match dice.below(4) {
         0 => json!(18_446_744_073_709_551_615u64),
-        1 => json!(dice.number(&[1, 2, 3]) as f64 + 0.5),
+        1 => json!([1.5, -0.0, 1.0, 1e9, 1e300][dice.below(5)]),
         _ => json!(dice.number(&[-1, 0, 1, 1_000_000_000, 1_000_000_001, i64::MIN, i64::MAX])),
     }
 }
@@ -226,4 +230,27 @@ pub fn line(dice: &mut Dice) -> Vec<u8> {
         b"\x00",
     ];
     lines[dice.below(lines.len())].to_vec()
+}
+
+/// Puts a field in front of those of a line that no program would write.
+pub fn prefix(dice: &mut Dice, line: &[u8]) -> Vec<u8> {
+    let field = dice.pick(&[
+        r#""unknown_field":1e400"#,
+        r#""unknown_field":-0.0E-0"#,
+        r#""unknown_field":00"#,
+        r#""unknown_field":"\ud83d\ude00""#,
+        r#""unknown_field":"\ude00\ud83d""#,
+        r#""unknown_field":[[[[[[[[{"x":{}}]]]]]]],[]]"#,
+        r#""requests":-0"#,
+        r#""requests":1e0"#,
+        r#""account_id":5"#,
+        r#""type":"tick""#,
+    ]);
+    match line.iter().position(|byte| *byte == b'{') {
+        None => line.to_vec(),
+        Some(at) => {
+            let (before, rest) = (&line[..=at], &line[at + 1..]);
+            [before, field.as_bytes(), b",", rest].concat()
+        }
+    }
 }

@@ -2,11 +2,8 @@
 //! why it is none. Everything that can be judged without state is judged here; nothing is
 //! trimmed, repaired or guessed.
 
-use serde_json::{Map, Value};
-
+use super::json::{Json, Object};
 use super::times;
-
-type Object = Map<String, Value>;
 
 /// One rule of the page is broken; which one does not matter to the model.
 #[derive(Debug)]
@@ -83,7 +80,7 @@ impl Line {
 
 /// What a decodable line says.
 pub fn read(o: &Object) -> Judged<Line> {
-    let kind = match text(o, "type", usize::MAX)? {
+    let kind = match text(o, "type", 128)? {
         None => return read_event(o),
         Some(kind) => kind,
     };
@@ -114,10 +111,7 @@ fn read_event(o: &Object) -> Judged<Line> {
     let requests = match given(o, "requests") {
         None if cost < 0 => 0,
         None => 1,
-        Some(value) => match value.as_i64() {
-            Some(n) if (0..=1_000_000_000).contains(&n) => i128::from(n),
-            _ => return Err(Broken),
-        },
+        Some(value) => whole(value, 0, 1_000_000_000)?,
     };
     let occurred_at = required(instant(o, "occurred_at")?)?;
     let event = Event {
@@ -159,7 +153,7 @@ fn read_limit(o: &Object) -> Judged<Limit> {
     let kind = required(text(scope, "kind", usize::MAX)?)?;
     let mut scope_id = text(scope, "id", 128)?;
     let measure = required(text(o, "measure", usize::MAX)?)?;
-    let window_text = required(text(o, "window", usize::MAX)?)?;
+    let window_text = required(text(o, "window", 128)?)?;
     let window = match window_text.as_str() {
         "day" => Window::Day,
         "month" => Window::Month,
@@ -234,7 +228,7 @@ fn action(o: &Object) -> Judged<String> {
 fn enabled(o: &Object) -> Judged<bool> {
     match given(o, "enabled") {
         None => Ok(true),
-        Some(Value::Bool(enabled)) => Ok(*enabled),
+        Some(Json::Bool(enabled)) => Ok(*enabled),
         Some(_) => Err(Broken),
     }
 }
@@ -243,15 +237,12 @@ fn thresholds(o: &Object, numbers: bool) -> Judged<Vec<u8>> {
     let list = match given(o, "thresholds") {
         None if numbers => return Ok(Vec::new()),
         None => return Ok(vec![50, 75, 90, 100]),
-        Some(Value::Array(list)) => list,
+        Some(Json::List(list)) => list,
         Some(_) => return Err(Broken),
     };
     let mut percents: Vec<u8> = Vec::new();
     for value in list {
-        let percent = match value.as_i64() {
-            Some(n) if (1..=100).contains(&n) => n as u8,
-            _ => return Err(Broken),
-        };
+        let percent = whole(value, 1, 100)? as u8;
         if percents.last().is_some_and(|last| *last >= percent) {
             return Err(Broken);
         }
@@ -267,16 +258,16 @@ fn limit_id(o: &Object) -> Judged<String> {
 }
 
 /// The value of a key that is there and not null.
-fn given<'a>(o: &'a Object, key: &str) -> Option<&'a Value> {
-    o.get(key).filter(|value| !value.is_null())
+fn given<'a>(o: &'a Object, key: &str) -> Option<&'a Json> {
+    o.get(key).filter(|value| !matches!(value, Json::Null))
 }
 
 /// A string of at most `max` code points; null, left out and "" are none.
 fn text(o: &Object, key: &str, max: usize) -> Judged<Option<String>> {
     match given(o, key) {
         None => Ok(None),
-        Some(Value::String(s)) if s.is_empty() => Ok(None),
-        Some(Value::String(s)) if s.chars().count() <= max => Ok(Some(s.clone())),
+        Some(Json::Text(s)) if s.is_empty() => Ok(None),
+        Some(Json::Text(s)) if s.chars().count() <= max => Ok(Some(s.clone())),
         Some(_) => Err(Broken),
     }
 }
@@ -284,13 +275,24 @@ fn text(o: &Object, key: &str, max: usize) -> Judged<Option<String>> {
 fn object<'a>(o: &'a Object, key: &str) -> Judged<Option<&'a Object>> {
     match given(o, key) {
         None => Ok(None),
-        Some(Value::Object(inner)) => Ok(Some(inner)),
+        Some(Json::Object(inner)) => Ok(Some(inner)),
         Some(_) => Err(Broken),
     }
 }
 
 fn instant(o: &Object, key: &str) -> Judged<Option<i64>> {
     text(o, key, usize::MAX)?.map(|t| times::parse(&t).ok_or(Broken)).transpose()
+}
+
+/// A whole number, written without fraction and exponent.
+fn whole(value: &Json, least: i128, most: i128) -> Judged<i128> {
+    match value {
+        Json::Number(digits) => match digits.parse() {
+            Ok(n) if least <= n && n <= most => Ok(n),
+            _ => Err(Broken),
+        },
+        _ => Err(Broken),
+    }
 }
 
 fn required<T>(value: Option<T>) -> Judged<T> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde_json::{Map, Value, json};
 
 use super::commands;
@@ -18,6 +19,34 @@ pub enum Flavour {
     Plain,
     /// Odd spellings, far ticks, wrong types, bounds.
     Stress,
+}
+
+/// A random log by name: what a property test draws, and prints when it fails.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub seed: u64,
+    pub lines: usize,
+    pub flavour: Flavour,
+    pub dedup_minutes: u32,
+}
+
+impl Case {
+    pub fn log(&self) -> Vec<u8> {
+        random_log(self.seed, self.lines, self.flavour)
+    }
+}
+
+/// All random logs; with fewer lines a log is the beginning of the longer one.
+pub fn any_log() -> impl Strategy<Value = Case> {
+    let flavours = prop_oneof![Just(Flavour::Plain), Just(Flavour::Stress)];
+    let minutes = prop_oneof![Just(1), Just(10), Just(60), Just(1440)];
+    let parts = (any::<u64>().no_shrink(), 1..250usize, flavours, minutes);
+    parts.prop_map(|(seed, lines, flavour, dedup_minutes)| Case {
+        seed,
+        lines,
+        flavour,
+        dedup_minutes,
+    })
 }
 
 /// An NDJSON log of so many lines.
@@ -119,11 +148,11 @@ impl Traffic {
         if self.odd(dice, 30) {
             object.insert("unknown_field".to_owned(), json!({"deep": [1, {"x": -1.5e3}]}));
         }
-        if self.flavour == Flavour::Stress {
-            spelling::odd_json(dice, &object)
-        } else {
-            spelling::plain_json(&object)
+        if self.flavour == Flavour::Plain {
+            return spelling::plain_json(&object);
         }
+        let line = spelling::odd_json(dice, &object);
+        if dice.permille(15) { garbage::prefix(dice, &line) } else { line }
     }
 
     fn time(&self, dice: &mut Dice, at: i64) -> Value {

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod compare;
 pub mod dice;
 pub mod garbage;
+mod json;
 mod limits;
 mod lines;
 pub mod logs;
@@ -19,9 +20,10 @@ mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use account::{Account, Seen};
+use json::{Json, Object};
 use lines::{Command, Event, Limit, Line};
 use records::six_decimals;
 
@@ -61,8 +63,8 @@ struct Model {
 
 impl Model {
     fn line(&mut self, bytes: &[u8]) {
-        let Ok(object) = serde_json::from_slice::<Map<String, Value>>(bytes) else {
-            return self.reject("undecodable", &Map::new());
+        let Some(object) = json::object(bytes) else {
+            return self.reject("undecodable", &Object::new());
         };
         let Ok(line) = lines::read(&object) else {
             return self.reject("invalid", &object);
@@ -79,9 +81,12 @@ impl Model {
         }
     }
 
-    fn reject(&mut self, reason: &str, object: &Map<String, Value>) {
+    fn reject(&mut self, reason: &str, object: &Object) {
         // An empty string is an optional left out, in what comes in and so in what is named.
-        let name = |key: &str| object.get(key)?.as_str().filter(|text| !text.is_empty());
+        let name = |key: &str| match object.get(key) {
+            Some(Json::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        };
         self.outcome.rejects += 1;
         self.outcome.decisions.push(json!({
             "type": "rejected",
@@ -124,7 +129,7 @@ impl Model {
         self.now.expect("a line that is folded has moved now")
     }
 
-    fn event(&mut self, account_id: &str, event: Event, object: &Map<String, Value>) {
+    fn event(&mut self, account_id: &str, event: Event, object: &Object) {
         let now = self.now();
         if event.occurred_at > now + times::DAY {
             return self.reject("future_event", object);
@@ -151,7 +156,7 @@ impl Model {
         account_id: &str,
         command_id: String,
         limit_id: &str,
-        object: &Map<String, Value>,
+        object: &Object,
     ) {
         let now = self.now();
         let account = self.accounts.entry(account_id.to_owned()).or_default();

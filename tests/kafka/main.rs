@@ -7,6 +7,8 @@
 
 #[path = "../model/mod.rs"]
 mod model;
+#[path = "../suite/mod.rs"]
+mod suite;
 
 mod chain;
 mod chaos;

@@ -14,9 +14,10 @@ use tollgate::time::Millis;
 
 use crate::chain::Journal;
 use crate::chaos::wall_clock;
-use crate::cluster::{Cluster, say};
+use crate::cluster::Cluster;
 use crate::dice::seed;
 use crate::engine::{Ground, PARTITIONS, pause, text, tollgate};
+use crate::suite::say;
 use crate::topics::{Ends, Tail, Writer};
 
 const WAIT_MAX: Duration = Duration::from_secs(600);

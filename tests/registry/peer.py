@@ -11,6 +11,7 @@ import datetime
 import decimal
 import json
 import sys
+import uuid
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
@@ -28,7 +29,8 @@ THEIR_BILLED = {
             {"name": "number", "type": "string"},
             {"name": "lines", "type": {"type": "array", "items": "int"}},
         ]}},
-        {"name": "cost", "type": {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 6}},
+        {"name": "cost", "type": {
+            "type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 4}},
         {"name": "account_id", "type": "string"},
         {"name": "event_id", "type": "string"},
         {"name": "feature", "type": "string"},
@@ -48,7 +50,7 @@ def written(line):
 
 def plain(value):
     """What JSON has no type for, as Tollgate's JSON writes it."""
-    if isinstance(value, decimal.Decimal):
+    if isinstance(value, (decimal.Decimal, uuid.UUID)):
         return str(value)
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec="milliseconds")

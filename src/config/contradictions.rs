@@ -100,6 +100,14 @@ fn same_topics(config: &Config, found: &mut Vec<Contradiction>) {
 }
 
 fn registry(config: &Config, found: &mut Vec<Contradiction>) {
+    let input = &config.input;
+    if input.schema_registry_password.is_some() && input.schema_registry_user.is_none() {
+        found.push(Contradiction {
+            keys: vec!["input.schema_registry_password", "input.schema_registry_user"],
+            message: "input.schema_registry_password is set without a user".to_owned(),
+            remedy: "set input.schema_registry_user too".to_owned(),
+        });
+    }
     if config.input.schema_registry.is_some() {
         return;
     }

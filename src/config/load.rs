@@ -299,7 +299,7 @@ impl<'s> Layers<'s> {
 /// Whether a value must not be shown.
 pub(super) fn is_secret(path: &str) -> bool {
     let words = ["password", "secret", ".pem", "oauthbearer.config", "jaas"];
-    path.starts_with(CLIENT) && words.iter().any(|word| path.contains(word))
+    words.iter().any(|word| path.contains(word))
 }
 
 fn place_value(tree: &mut Value, path: &str, value: Value) {

@@ -105,6 +105,21 @@ pub struct InputOptions {
     /// or written. Unset, records in Confluent framing are rejected.
     #[schemars(extend("format" = "http-url"))]
     pub schema_registry: Option<String>,
+    /// User of the Schema Registry (basic authentication). Unset, none is sent.
+    #[schemars(extend("minLength" = 1))]
+    pub schema_registry_user: Option<String>,
+    /// Password of that user; better set by its variable than in a file.
+    #[schemars(extend("minLength" = 1))]
+    pub schema_registry_password: Option<String>,
+    /// Milliseconds in which the Schema Registry must answer, connecting included. Beyond, the
+    /// record waits and the call is made again: nothing is decided about it meanwhile.
+    #[schemars(range(min = 100, max = 300_000))]
+    pub schema_registry_timeout_ms: u32,
+    /// Files with Avro schemas (`.avsc`) of producers that write single objects with other schemas
+    /// than ours. A record whose schema is not known is rejected.
+    #[schemars(extend("type" = ["array", "string"]))]
+    #[schemars(extend("items" = {"type": "string", "minLength": 1}))]
+    pub writer_schemas: Vec<PathBuf>,
 }
 
 /// Encoding of records that are read.
@@ -301,6 +316,10 @@ impl Default for InputOptions {
             format: InputFormat::Auto,
             partitioner: Partitioner::Murmur2,
             schema_registry: None,
+            schema_registry_user: None,
+            schema_registry_password: None,
+            schema_registry_timeout_ms: 5_000,
+            writer_schemas: Vec::new(),
         }
     }
 }

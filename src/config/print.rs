@@ -39,6 +39,9 @@ pub fn print(loaded: &Loaded, docs: bool) -> String {
         let origin = origin(loaded, &key.path);
         match &tree[of][name] {
             Value::Null => text.push_str(&format!("# {name} is unset  # {origin}\n")),
+            _ if is_secret(&key.path) => {
+                text.push_str(&format!("# {name} is hidden  # {origin}\n"));
+            }
             value => text.push_str(&format!("{name} = {}  # {origin}\n", toml_of(value))),
         }
     }

@@ -172,6 +172,9 @@ fn variables_go_before_the_file_and_the_file_before_the_defaults() {
             ("TOLLGATE_KAFKA_GROUP", "variable"),
             ("TOLLGATE_KAFKA_CLIENT_SSL_CA_LOCATION", "/ca.pem"),
             ("TOLLGATE_ENGINE_MEMORY_BYTES_MAX", "1_000_000_000"),
+            ("TOLLGATE_INPUT_SCHEMA_REGISTRY_USER", "tollgate"),
+            ("TOLLGATE_INPUT_SCHEMA_REGISTRY_PASSWORD", "hush"),
+            ("TOLLGATE_INPUT_WRITER_SCHEMAS", "a.avsc, b.avsc"),
         ]),
     )
     .expect("no fault");
@@ -183,8 +186,12 @@ fn variables_go_before_the_file_and_the_file_before_the_defaults() {
     assert_eq!(loaded.config.engine.threads, Some(3));
     assert_eq!(loaded.config.engine.memory_bytes_max, 1_000_000_000);
     assert_eq!(loaded.origins["kafka.group"], Place::Variable("TOLLGATE_KAFKA_GROUP".to_owned()));
+    let schemas = &loaded.config.input.writer_schemas;
+    assert_eq!(schemas, &[Path::new("a.avsc"), Path::new("b.avsc")]);
     let text = print(&loaded, false);
+    assert!(!text.contains("hush"), "{text}");
     for line in [
+        "# schema_registry_password is hidden  # TOLLGATE_INPUT_SCHEMA_REGISTRY_PASSWORD",
         "group = \"variable\"  # TOLLGATE_KAFKA_GROUP",
         &format!("threads = 3  # {}:8", path.display()),
         "session_timeout_ms = 10000  # default",

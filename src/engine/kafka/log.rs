@@ -1,10 +1,9 @@
 //! The log of one partition on Kafka: its four sources, its journal, its outputs.
-//! Promise: the contracts of `engine::log::Log`. It keeps a consumer and a journal producer of its
-//! own, so that one partition's faults and seeks touch no other.
+//! Promise: the contracts of `engine::log::Log`. It keeps consumers and a journal producer of
+//! its own, so that one partition's faults and seeks touch no other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::BaseConsumer;
@@ -29,7 +28,7 @@ const PINNED: [(&str, &str); 6] = [
 
 /// Reading ahead is bounded, for each source, by 8 MiB or 50,000 records, whichever comes first;
 /// below, a full queue is looked at again after `fetch.queue.backoff.ms`. `fetch.wait.max.ms` is
-/// how long a seek, or the notice that the end is reached, may wait for an idle broker.
+/// how long a seek, or the notice of the end, may wait for an idle broker.
 const READING: [(&str, &str); 6] = [
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "5"),
@@ -39,42 +38,48 @@ const READING: [(&str, &str); 6] = [
     ("check.crcs", "true"),
 ];
 
-/// The consumer's own events (its log lines, faults of brokers) are looked at when a source has
-/// nothing, but at least every so many records.
-const EVENTS_EVERY: u32 = 4_096;
-
 /// One partition of every topic, on Kafka.
 pub struct KafkaLog {
     kafka: Arc<Kafka>,
     partition: i32,
-    /// In the order of `SOURCES`. `None` only while being dropped.
+    /// `None` only while being dropped.
     reading: Option<Reading>,
     journal: JournalProducer,
     acks: Arc<Acks>,
     taken: VecDeque<Ack>,
-    records_since_events: u32,
 }
 
-/// Fields are dropped in this order: queues of a consumer go before it.
 struct Reading {
-    readers: [Reader; 4],
-    client: Client,
+    billed: Reader,
+    commands: Reader,
+    journal: Reader,
+    block_state: Reader,
 }
-
-const SOURCES: [Source; 4] =
-    [Source::Billed, Source::Commands, Source::Journal, Source::BlockState];
 
 impl Reading {
-    fn new(options: &Options, partition: i32, wake: Waker) -> Result<Reading, CreateError> {
-        let mut config = config(options, &READING, &PINNED);
-        config.set("group.id", format!("{}.reader", options.group));
-        let context = Context { client: "the reader" };
-        let consumer = BaseConsumer::from_config_and_context(&config, context)
-            .map_err(|error| CreateError { client: "the reader", source: error.into() })?;
-        let readers =
-            SOURCES.map(|source| Reader::new(source, options.topics.source(source), partition));
-        Ok(Reading { readers, client: Client { consumer: Arc::new(consumer), wake } })
+    fn new(options: &Options, partition: i32, wake: &Waker) -> Result<Reading, CreateError> {
+        // A client has one fetch under way at a time, and a source that was full when it was sent
+        // waits until it returns. So billed, the one that fills up, has a client of its own: it
+        // does not wait for the three that are idle.
+        let (flood, trickle) = (client(options, wake)?, client(options, wake)?);
+        let reader =
+            |client, source| Reader::new(client, source, options.topics.source(source), partition);
+        Ok(Reading {
+            billed: reader(&flood, Source::Billed),
+            commands: reader(&trickle, Source::Commands),
+            journal: reader(&trickle, Source::Journal),
+            block_state: reader(&trickle, Source::BlockState),
+        })
     }
+}
+
+fn client(options: &Options, wake: &Waker) -> Result<Client, CreateError> {
+    let mut config = config(options, &READING, &PINNED);
+    config.set("group.id", format!("{}.reader", options.group));
+    let context = Context { client: "the reader" };
+    let consumer = BaseConsumer::from_config_and_context(&config, context)
+        .map_err(|error| CreateError { client: "the reader", source: error.into() })?;
+    Ok(Client { consumer: Arc::new(consumer), wake: Arc::clone(wake) })
 }
 
 impl KafkaLog {
@@ -83,7 +88,7 @@ impl KafkaLog {
         partition: i32,
         wake: Waker,
     ) -> Result<KafkaLog, CreateError> {
-        let reading = Reading::new(&kafka.options, partition, Arc::clone(&wake))?;
+        let reading = Reading::new(&kafka.options, partition, &wake)?;
         let journal = kafka.journals.take()?;
         Ok(KafkaLog {
             kafka,
@@ -92,54 +97,31 @@ impl KafkaLog {
             journal,
             acks: Acks::new(wake),
             taken: VecDeque::new(),
-            records_since_events: 0,
         })
     }
 
-    fn source(&mut self, source: Source) -> (&mut Reader, &Client) {
+    fn reader(&mut self, source: Source) -> &mut Reader {
         let reading = self.reading.as_mut().expect("only dropping takes it out");
-        let at = match source {
-            Source::Billed => 0,
-            Source::Commands => 1,
-            Source::Journal => 2,
-            Source::BlockState => 3,
-        };
-        (&mut reading.readers[at], &reading.client)
-    }
-
-    /// Lets the consumer tell its events; records come by the queues of the sources only.
-    fn serve_events(&mut self) {
-        self.records_since_events = 0;
-        let (_, client) = self.source(Source::Journal);
-        if let Some(Ok(record)) = client.consumer.poll(Duration::ZERO) {
-            use rdkafka::Message;
-            let (topic, offset) = (record.topic(), record.offset());
-            panic!("a record of {topic} at {offset} came past the queue of its source");
+        match source {
+            Source::Billed => &mut reading.billed,
+            Source::Commands => &mut reading.commands,
+            Source::Journal => &mut reading.journal,
+            Source::BlockState => &mut reading.block_state,
         }
     }
 }
 
 impl Log for KafkaLog {
     fn bounds(&mut self, source: Source) -> Result<Bounds, Error> {
-        let (reader, client) = self.source(source);
-        reader.bounds(client)
+        self.reader(source).bounds()
     }
 
     fn seek(&mut self, source: Source, offset: u64) -> Result<(), Error> {
-        let (reader, client) = self.source(source);
-        reader.seek(client, offset)
+        self.reader(source).seek(offset)
     }
 
     fn poll(&mut self, source: Source) -> Result<Option<Read>, Error> {
-        let (reader, client) = self.source(source);
-        let read = reader.poll(client);
-        match read {
-            Ok(Some(Read::Record(_))) if self.records_since_events < EVENTS_EVERY => {
-                self.records_since_events += 1;
-            }
-            _ => self.serve_events(),
-        }
-        read
+        self.reader(source).poll()
     }
 
     fn append(&mut self, id: u64, bytes: &[u8]) -> Result<(), Error> {

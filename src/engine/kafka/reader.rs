@@ -19,20 +19,36 @@ use crate::time::Millis;
 
 /// How long a broker may take to say what a topic partition holds.
 const BOUNDS_TIMEOUT: Duration = Duration::from_secs(10);
+/// A broker may be asked so often while it answers that another leads, or none yet: about 3 s.
+const BOUNDS_TRIES: u32 = 30;
+const BOUNDS_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// The consumer of all sources of a partition, and who is told of arrivals.
+/// A consumer of one or more sources, and who is told of arrivals.
+#[derive(Clone)]
 pub(super) struct Client {
     pub consumer: Arc<BaseConsumer<Context>>,
     pub wake: Waker,
+}
+
+impl Client {
+    /// Lets the consumer tell its events, for up to `timeout`. Records do not come this way.
+    pub(super) fn serve_events(&self, timeout: Duration) {
+        if let Some(Ok(record)) = self.consumer.poll(timeout) {
+            let (topic, offset) = (record.topic(), record.offset());
+            panic!("a record of {topic} at {offset} came past the queue of its source");
+        }
+    }
 }
 
 pub(super) struct Reader {
     source: Source,
     topic: String,
     partition: i32,
-    state: State,
     /// No record below is given.
     next: u64,
+    /// Dropped before the client: queues of a consumer go before it.
+    state: State,
+    client: Client,
 }
 
 enum State {
@@ -51,33 +67,48 @@ enum Stop {
 }
 
 impl Reader {
-    pub(super) fn new(source: Source, topic: &str, partition: i32) -> Reader {
-        Reader { source, topic: topic.to_owned(), partition, state: State::Unread, next: 0 }
+    pub(super) fn new(client: &Client, source: Source, topic: &str, partition: i32) -> Reader {
+        Reader {
+            source,
+            topic: topic.to_owned(),
+            partition,
+            next: 0,
+            state: State::Unread,
+            client: client.clone(),
+        }
     }
 
     /// Waits for the broker.
-    pub(super) fn bounds(&self, client: &Client) -> Result<Bounds, Error> {
-        ask_bounds(&client.consumer, &self.topic, self.partition)
-            .map_err(|error| fault(self.place(), &error))
+    pub(super) fn bounds(&self) -> Result<Bounds, Error> {
+        let mut tries = 1;
+        loop {
+            match ask_bounds(&self.client.consumer, &self.topic, self.partition) {
+                Ok(bounds) => return Ok(bounds),
+                Err(error) if tries < BOUNDS_TRIES && is_of_leadership(&error) => tries += 1,
+                Err(error) => return Err(fault(self.place(), &error)),
+            }
+            self.client.serve_events(BOUNDS_RETRY_DELAY);
+        }
     }
 
-    pub(super) fn seek(&mut self, client: &Client, offset: u64) -> Result<(), Error> {
-        self.release(client)?;
+    pub(super) fn seek(&mut self, offset: u64) -> Result<(), Error> {
+        self.release()?;
         self.next = offset;
         // The queue is split off before anything is fetched, or the first records would come by
         // the queue of the consumer. Assigning anew, not the client's seek: that one fails on a
         // topic partition which is not being fetched yet.
-        let Some(mut queue) = client.consumer.split_partition_queue(&self.topic, self.partition)
+        let Some(mut queue) =
+            self.client.consumer.split_partition_queue(&self.topic, self.partition)
         else {
             return Err(Error::Lasting {
                 place: self.place(),
                 reason: format!("{:?} is no name of a topic", self.topic),
             });
         };
-        let wake = Arc::clone(&client.wake);
+        let wake = Arc::clone(&self.client.wake);
         queue.set_nonempty_callback(move || wake());
         let start = i64::try_from(offset).expect("offsets are those of a log, below 2^63");
-        client
+        self.client
             .consumer
             .incremental_assign(&self.list(Offset::Offset(start)))
             .map_err(|error| fault(self.place(), &error))?;
@@ -85,7 +116,15 @@ impl Reader {
         Ok(())
     }
 
-    pub(super) fn poll(&mut self, client: &Client) -> Result<Option<Read>, Error> {
+    pub(super) fn poll(&mut self) -> Result<Option<Read>, Error> {
+        let read = self.read();
+        if !matches!(read, Ok(Some(Read::Record(_)))) {
+            self.client.serve_events(Duration::ZERO);
+        }
+        read
+    }
+
+    fn read(&mut self) -> Result<Option<Read>, Error> {
         match &self.state {
             State::Unread => Ok(None),
             State::Reading(queue) => loop {
@@ -98,18 +137,18 @@ impl Reader {
                             return Ok(Some(Read::Record(record)));
                         }
                     }
-                    Some(Err(error)) => return self.judge(client, &error),
+                    Some(Err(error)) => return self.judge(&error),
                 }
             },
             State::Asking(answer) => match answer.try_recv() {
                 Err(TryRecvError::Empty) => Ok(None),
                 Ok(Ok(bounds)) if (bounds.start..=bounds.end).contains(&self.next) => {
-                    self.again(client, "the broker had the offset after all".to_owned())
+                    self.again("the broker had the offset after all".to_owned())
                 }
-                Ok(Ok(bounds)) => self.stop(client, Stop::Truncated(bounds)),
-                Ok(Err(error)) => self.again(client, error.to_string()),
+                Ok(Ok(bounds)) => self.stop(Stop::Truncated(bounds)),
+                Ok(Err(error)) => self.again(error.to_string()),
                 Err(TryRecvError::Disconnected) => {
-                    self.again(client, "nobody could be asked what the log holds".to_owned())
+                    self.again("nobody could be asked what the log holds".to_owned())
                 }
             },
             State::Stopped(stop) => Err(self.stopped(stop.clone())),
@@ -117,25 +156,25 @@ impl Reader {
     }
 
     /// Says what an error between the records means.
-    fn judge(&mut self, client: &Client, error: &KafkaError) -> Result<Option<Read>, Error> {
+    fn judge(&mut self, error: &KafkaError) -> Result<Option<Read>, Error> {
         match (error, error.rdkafka_error_code()) {
             (KafkaError::PartitionEOF(_), _) => Ok(Some(Read::End)),
             (_, Some(Code::AutoOffsetReset | Code::OffsetOutOfRange)) => {
-                self.ask(client);
+                self.ask();
                 Ok(None)
             }
             (KafkaError::MessageConsumptionFatal(_), _) => {
-                self.stop(client, Stop::Lasting(error.to_string()))
+                self.stop(Stop::Lasting(error.to_string()))
             }
-            (_, Some(code)) if lasts(code) => self.stop(client, Stop::Lasting(error.to_string())),
+            (_, Some(code)) if lasts(code) => self.stop(Stop::Lasting(error.to_string())),
             _ => Err(Error::Passing { place: self.place(), reason: error.to_string() }),
         }
     }
 
     /// Asks in a thread of its own what the log holds: `poll` does not wait.
-    fn ask(&mut self, client: &Client) {
+    fn ask(&mut self) {
         let (told, answer) = mpsc::channel();
-        let (consumer, wake) = (Arc::clone(&client.consumer), Arc::clone(&client.wake));
+        let (consumer, wake) = (Arc::clone(&self.client.consumer), Arc::clone(&self.client.wake));
         let (topic, partition) = (self.topic.clone(), self.partition);
         self.state = State::Asking(answer);
         let asker = std::thread::Builder::new().name("kafka-bounds".to_owned()).spawn(move || {
@@ -146,18 +185,18 @@ impl Reader {
         });
         if let Err(error) = asker {
             tracing::warn!(%error, "no thread to ask for the bounds of a topic partition in");
-            (client.wake)();
+            (self.client.wake)();
         }
     }
 
     /// Reads on from where it was; what came between passes.
-    fn again(&mut self, client: &Client, reason: String) -> Result<Option<Read>, Error> {
-        self.seek(client, self.next)?;
+    fn again(&mut self, reason: String) -> Result<Option<Read>, Error> {
+        self.seek(self.next)?;
         Err(Error::Passing { place: self.place(), reason })
     }
 
-    fn stop(&mut self, client: &Client, stop: Stop) -> Result<Option<Read>, Error> {
-        self.release(client)?;
+    fn stop(&mut self, stop: Stop) -> Result<Option<Read>, Error> {
+        self.release()?;
         self.state = State::Stopped(stop.clone());
         Err(self.stopped(stop))
     }
@@ -172,13 +211,13 @@ impl Reader {
     }
 
     /// Gives up what was read ahead, and fetches no more.
-    fn release(&mut self, client: &Client) -> Result<(), Error> {
+    fn release(&mut self) -> Result<(), Error> {
         let assigned = matches!(self.state, State::Reading(_) | State::Asking(_));
         // The queue goes first: dropping it takes the callback from the queue of the client, also
         // from one that was split off anew.
         self.state = State::Unread;
         if assigned {
-            client
+            self.client
                 .consumer
                 .incremental_unassign(&self.list(Offset::Invalid))
                 .map_err(|error| fault(self.place(), &error))?;
@@ -196,6 +235,19 @@ impl Reader {
     fn place(&self) -> Place {
         Place::Source(self.source)
     }
+}
+
+/// Leaders move, and a new topic is not known to all brokers at once.
+fn is_of_leadership(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::BrokerNotAvailable
+                | Code::UnknownTopicOrPartition
+        )
+    )
 }
 
 fn ask_bounds(

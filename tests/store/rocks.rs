@@ -69,7 +69,9 @@ fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
         now: Millis(0),
         published_through: None,
     };
-    let position = Position { tip, clockwork: Clockwork::default() };
+    let (billed_latest, commands_latest) = (Millis(0), Millis(0));
+    let clockwork = Clockwork::default();
+    let position = Position { tip, clockwork, billed_latest, commands_latest };
     let retention = Retention { days_before: Day(0), months_before: Month(0), minutes_before: 0 };
     let epoch = u32::try_from(seq).expect("few checkpoints");
     Checkpoint { epoch, position, rows, blocks: Vec::new(), retention }

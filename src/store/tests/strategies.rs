@@ -162,7 +162,12 @@ pub fn position() -> impl Strategy<Value = Position> {
                 published_through,
             };
             let counts = Counts { events, duplicates, rejects, cost, requests };
-            Position { tip, clockwork: Clockwork { now, forgotten_before_minute, counts } }
+            Position {
+                tip,
+                clockwork: Clockwork { now, forgotten_before_minute, counts },
+                billed_latest: Millis(1),
+                commands_latest: Millis(2),
+            }
         },
     )
 }

@@ -55,6 +55,9 @@ pub enum Command {
     /// Check, print or describe the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Read a state folder from outside: totals, or what it holds
+    #[command(subcommand)]
+    State(State),
     /// Try it out: embedded broker, traffic and engine in one process, nothing to install
     Demo(Demo),
     /// Print the completion script of a shell
@@ -65,6 +68,25 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+/// Looks into a state folder; the engine may have it open, and what it wrote last may be missing.
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// Print every total as a JSON line, sorted as `replay --totals` sorts them
+    Totals(StateDir),
+    /// Print each partition's journal position, rows by kind and bytes as a JSON line
+    Summary(StateDir),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  tollgate state totals --state-dir state > totals.ndjson")]
+pub struct StateDir {
+    /// Folder with one folder a partition: `engine.state_dir` of the configuration
+    #[arg(long, value_name = "DIR", default_value = "state")]
+    pub state_dir: PathBuf,
 }
 
 /// Where the configuration is; without a file, the defaults and the environment count.

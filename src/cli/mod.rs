@@ -8,6 +8,7 @@ mod engine;
 mod generate;
 mod replay;
 mod run;
+mod state;
 mod stop;
 mod topics;
 
@@ -53,6 +54,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
             topics::run(&command)
         }
         Command::Config(command) => config::run(&command),
+        Command::State(command) => {
+            log.start_quiet();
+            state::run(&command)
+        }
         Command::Demo(_) => Err(absent("demo")),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::fold::Counts;
 use crate::money::Money;
 use crate::time::Millis;
+use crate::wire;
 
 /// SHA-256 of a record's or of a batch's decision bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,16 +126,18 @@ impl Partitioner {
     }
 }
 
+const SCHEMA_TEXT: &str = include_str!("../../schemas/journal-record.avsc");
+
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    let text = include_str!("../../schemas/journal-record.avsc");
-    Schema::parse_str(text).expect("the schema in the repository is well-formed")
+    Schema::parse_str(SCHEMA_TEXT).expect("the schema in the repository is well-formed")
 });
 
 /// Marker and fingerprint of the single-object encoding.
 static HEADER: LazyLock<[u8; 10]> = LazyLock::new(|| {
-    let print = SCHEMA.fingerprint::<apache_avro::rabin::Rabin>();
+    let print =
+        wire::fingerprint(SCHEMA_TEXT).expect("the schema in the repository is well-formed");
     let mut header = [0xC3, 0x01, 0, 0, 0, 0, 0, 0, 0, 0];
-    header[2..].copy_from_slice(&print.bytes);
+    header[2..].copy_from_slice(&print);
     header
 });
 

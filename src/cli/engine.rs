@@ -72,6 +72,7 @@ fn options(config: &Config, partitions: usize) -> Options {
         retention_months: u32::from(engine.retention_months),
         clock_skew_max_ms: i64::from(engine.clock_skew_max_ms),
         owner: Owner { address, run },
+        partition: 0,
         partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
         partitioner: match config.input.partitioner {
             config::Partitioner::Murmur2 => Partitioner::Murmur2,

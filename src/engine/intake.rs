@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::log::{self, Log, Read, Source, Stored};
+use super::placement::Placement;
 use crate::fold::event::{Line, Position};
 use crate::journal::Range;
 use crate::time::Millis;
@@ -53,6 +54,7 @@ pub struct Intake {
     commands: Side,
     lines_max: usize,
     bytes_max: usize,
+    placement: Placement,
 }
 
 /// Why no more can be read.
@@ -62,12 +64,20 @@ pub enum Error {
     Log(#[from] log::Error),
     #[error("{place}: {source}")]
     Wire { place: String, source: wire::Error },
+    /// Accounts lie where the partitioner does not put them.
+    #[error("{0}")]
+    Placement(String),
 }
 
 impl Intake {
     /// Reads at most `lines_max` lines or `bytes_max` bytes of each topic ahead.
     #[must_use]
-    pub fn new(names: [String; 2], lines_max: usize, bytes_max: usize) -> Intake {
+    pub fn new(
+        names: [String; 2],
+        lines_max: usize,
+        bytes_max: usize,
+        placement: Placement,
+    ) -> Intake {
         let side = |source, name: String| Side {
             source,
             name: name.into(),
@@ -86,6 +96,7 @@ impl Intake {
             commands: side(Source::Commands, commands),
             lines_max,
             bytes_max,
+            placement,
         }
     }
 
@@ -133,9 +144,15 @@ impl Intake {
                 };
                 came = true;
                 side.take(stored, decoder)?;
+                if let Some(last) = side.waiting.back() {
+                    self.placement.look(&last.line.input);
+                }
             }
         }
-        Ok(came)
+        match self.placement.fault() {
+            Some(fault) => Err(Error::Placement(fault)),
+            None => Ok(came),
+        }
     }
 
     /// Whether everything was read and taken, a moment ago.

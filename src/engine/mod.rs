@@ -14,5 +14,6 @@ pub mod memory;
 pub mod options;
 pub mod outbox;
 pub mod partition;
+mod placement;
 #[cfg(feature = "engine")]
 pub mod runner;

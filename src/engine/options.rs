@@ -26,6 +26,8 @@ pub struct Options {
     /// Milliseconds by which the own clock may differ from the broker's.
     pub clock_skew_max_ms: i64,
     pub owner: Owner,
+    /// The partition's own number.
+    pub partition: u32,
     /// Partition count of the billed topic, and how its producers place accounts.
     pub partitions: u32,
     pub partitioner: Partitioner,

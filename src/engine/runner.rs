@@ -373,6 +373,7 @@ fn open(number: i32, setup: &Setup, shared: &Shared, decoder: &Decoder) -> Resul
     let log = setup.kafka.log(number, wake).map_err(|error| Fault::Passing(error.to_string()))?;
     let store = RocksStore::open(&setup.state_dir, number.unsigned_abs(), shared)?;
     let mut options = setup.options.clone();
+    options.partition = number.unsigned_abs();
     options.billed_topic = format!("{}/{number}", options.billed_topic);
     options.commands_topic = format!("{}/{number}", options.commands_topic);
     let (decoder, encoder) = (decoder.clone(), setup.encoder.clone());

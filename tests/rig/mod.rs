@@ -50,6 +50,7 @@ pub fn options(run: &str) -> Options {
         retention_months: 14,
         clock_skew_max_ms: i64::MAX,
         owner: Owner { address: "here".to_owned(), run: run.to_owned() },
+        partition: 0,
         partitions: 1,
         partitioner: Partitioner::Murmur2,
         billed_topic: "messages.billed/0".to_owned(),

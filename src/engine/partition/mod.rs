@@ -15,6 +15,7 @@ use super::intake::{self, Intake, Waiting};
 use super::log::{self, Ack, Log};
 use super::options::Options;
 use super::outbox::Outbox;
+use super::placement::Placement;
 use crate::fold::decision::Decision;
 use crate::fold::{Counts, State};
 use crate::journal::{Hash, Record, Tip};
@@ -134,9 +135,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     ) -> Result<Self, Fault> {
         let names = [options.billed_topic.clone(), options.commands_topic.clone()];
         let (lines, bytes) = (2 * options.batch_lines_max, 2 * options.batch_bytes_max);
+        let placement = Placement::new(options.partitioner, options.partition, options.partitions);
         let mut partition = Partition {
             state: State::new(options.dedup_minutes),
-            intake: Intake::new(names, lines, bytes),
+            intake: Intake::new(names, lines, bytes, placement),
             checkpoints: Checkpoints::new(&options),
             options,
             log,
@@ -438,6 +440,7 @@ impl From<intake::Error> for Fault {
         match error {
             intake::Error::Log(error) => error.into(),
             intake::Error::Wire { .. } => Fault::Passing(error.to_string()),
+            intake::Error::Placement(_) => Fault::Stopped(error.to_string()),
         }
     }
 }

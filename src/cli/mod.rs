@@ -4,6 +4,7 @@
 
 pub mod args;
 mod config;
+mod demo;
 mod engine;
 mod generate;
 mod replay;
@@ -53,7 +54,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
             topics::run(&command)
         }
         Command::Config(command) => config::run(&command),
-        Command::Demo(_) => Err(absent("demo")),
+        Command::Demo(args) => demo::run(&args, log),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
@@ -61,10 +62,6 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
             Ok(Exit::Done)
         }
     }
-}
-
-fn absent(command: &str) -> Error {
-    Error::failed(format!("{command} is not part of this build"))
 }
 
 /// What the flags say about logging.

@@ -317,7 +317,7 @@ struct Operator {
 
 impl Operator {
     fn connect(topics: &TopicOptions) -> Result<Operator, generate::Error> {
-        let (writer, waiting) = (LineWriter::default(), VecDeque::new());
+        let (writer, waiting) = (LineWriter::for_topic(), VecDeque::new());
         Ok(Operator { publisher: Publisher::connect(topics)?, writer, waiting, commands: 0 })
     }
 

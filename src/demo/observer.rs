@@ -116,11 +116,7 @@ impl Seen {
         match (told.r#type.as_str(), told.blocked) {
             ("threshold_crossed", _) => self.decisions.threshold_crossed += 1,
             ("limit_reached", _) => self.decisions.limit_reached += 1,
-            ("block_changed", Some(blocked)) => {
-                if !self.block(&told, blocked) {
-                    return;
-                }
-            }
+            ("block_changed", Some(blocked)) if !self.block(&told, blocked) => return,
             _ => {}
         }
         if self.latest.len() == LATEST_MAX {

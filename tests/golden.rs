@@ -5,13 +5,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use tollgate::engine::memory::MemoryTopics;
+use tollgate::engine::options::Options;
 use tollgate::fold::decision::Decision;
 use tollgate::fold::{State, Total};
+use tollgate::store::Store;
+use tollgate::store::memory::{Disk, MemoryStore};
+use tollgate::store::rocks::{self, RocksStore, Shared};
 
 #[path = "golden/case.rs"]
 mod case;
+mod rig;
 #[path = "golden/told.rs"]
 mod told;
+
+use rig::HandClock;
 
 use case::{Case, Expected, Step};
 
@@ -45,6 +53,94 @@ impl Subject for InMemory {
     fn totals(&self) -> Vec<Total> {
         self.0.totals()
     }
+}
+
+/// The engine over topics in memory, with a store of its own; with `crashes`, what is in memory is
+/// lost after every step.
+struct InEngine<S: Store, O: Fn() -> S> {
+    topics: MemoryTopics,
+    clock: HandClock,
+    open_store: O,
+    options: Options,
+    partition: Option<rig::Owned<S>>,
+    crashes: bool,
+    duplicates: u64,
+}
+
+impl<S: Store, O: Fn() -> S> InEngine<S, O> {
+    fn new(case: &Case, crashes: bool, open_store: O) -> Self {
+        let options = Options { dedup_minutes: case.dedup_minutes, ..rig::options("golden") };
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        InEngine { topics, clock, open_store, options, partition: None, crashes, duplicates: 0 }
+    }
+
+    /// Opens the partition, if it is not, and lets it come to rest. Decisions that were made before
+    /// a crash come out of the journal again: they are not new.
+    fn open(&mut self) -> rig::Owned<S> {
+        self.partition.take().unwrap_or_else(|| {
+            let options = self.options.clone();
+            let store = (self.open_store)();
+            let mut partition =
+                rig::open(options, &self.topics, &self.clock, store).expect("it opens");
+            rig::settle(&mut partition);
+            partition
+        })
+    }
+}
+
+impl<S: Store, O: Fn() -> S> Subject for InEngine<S, O> {
+    fn fold(&mut self, step: &Step) -> Vec<Decision> {
+        let mut partition = self.open();
+        rig::produce(&self.topics, &self.clock, &step.json);
+        let won: Vec<_> =
+            rig::settle(&mut partition).into_iter().flat_map(|turn| turn.won).collect();
+        self.duplicates += won.iter().map(|won| won.control.duplicates).sum::<u64>();
+        if !self.crashes {
+            self.partition = Some(partition);
+        }
+        won.into_iter().flat_map(|won| won.decisions).collect()
+    }
+
+    fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    fn totals(&self) -> Vec<Total> {
+        rig::check_outputs(&self.topics).totals
+    }
+}
+
+#[test]
+fn every_case_decides_on_rocksdb_as_it_says() {
+    run_all(|case| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shared = Shared::new(rocks::Options::default());
+        let open = move || RocksStore::open(folder.path(), 0, &shared).expect("a store");
+        Box::new(InEngine::new(case, false, open))
+    });
+}
+
+#[test]
+fn every_case_decides_as_it_says_with_a_crash_between_every_two_steps() {
+    run_all(|case| {
+        let disk = Disk::default();
+        Box::new(InEngine::new(case, true, move || MemoryStore::open(disk.clone(), 0)))
+    });
+}
+
+#[test]
+fn every_case_decides_as_it_says_with_crashes_on_rocksdb() {
+    run_all(|case| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shared = Shared::new(rocks::Options::default());
+        let open = move || RocksStore::open(folder.path(), 0, &shared).expect("a store");
+        Box::new(InEngine::new(case, true, open))
+    });
+}
+
+#[test]
+fn every_case_decides_as_it_says_when_the_state_is_lost_between_every_two_steps() {
+    run_all(|case| Box::new(InEngine::new(case, true, || MemoryStore::open(Disk::default(), 0))));
 }
 
 #[test]

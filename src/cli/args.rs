@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::LogLevel;
+use crate::demo::RATE_MAX;
 use crate::generate::{self, Share, Shares};
 use crate::time::Millis;
 
@@ -242,10 +243,10 @@ pub struct Demo {
     /// Summary as one JSON object on standard output, and no table
     #[arg(long)]
     pub json: bool,
-    /// Events per second
+    /// Events per second; more would outrun what the embedded broker keeps
     #[arg(long, value_name = "N", default_value_t = 500,
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub rate: u64,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
+    pub rate: u32,
     /// What the randomness starts from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

@@ -4,6 +4,7 @@
 
 pub mod args;
 mod config;
+mod demo;
 mod engine;
 mod generate;
 mod replay;
@@ -58,7 +59,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
             log.start_quiet();
             state::run(&command)
         }
-        Command::Demo(_) => Err(absent("demo")),
+        Command::Demo(args) => demo::run(&args, log),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
@@ -66,10 +67,6 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
             Ok(Exit::Done)
         }
     }
-}
-
-fn absent(command: &str) -> Error {
-    Error::failed(format!("{command} is not part of this build"))
 }
 
 /// What the flags say about logging.

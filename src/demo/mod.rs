@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
@@ -105,7 +106,8 @@ pub struct Summary {
     pub rejects: u64,
     pub decisions: DecisionCounts,
     pub blocked_now: usize,
-    /// From a line's time in the log to its decision being read by a consumer.
+    /// From a line's time in the log to its decision being read by a consumer, once the engine
+    /// had caught up with what was produced while it started.
     pub latency_p50_ms: Option<u32>,
     pub latency_p99_ms: Option<u32>,
 }
@@ -117,7 +119,7 @@ const DRAIN_MS: i64 = 5_000;
 const POLL: Duration = Duration::from_millis(20);
 
 /// Runs the demo until its time is over, `stop` says so, or someone presses q. `engine` runs in a
-/// thread of its own until its receiver is told or loses its sender.
+/// thread of its own until the flag it is given is set.
 ///
 /// # Errors
 /// Something that the demo stands on failed; the terminal is as before.
@@ -125,7 +127,7 @@ pub fn run(
     options: &Options,
     clock: &(dyn Clock + Sync),
     stop: &Receiver<()>,
-    engine: impl FnOnce(Seat, Receiver<()>) -> Result<(), String> + Send,
+    engine: impl FnOnce(Seat, &AtomicBool) -> Result<(), String> + Send,
 ) -> Result<Summary, Error> {
     if !(1..=RATE_MAX).contains(&options.rate) {
         return Err(Error::Rate);
@@ -154,13 +156,14 @@ pub fn run(
         observer: Observer::connect(&bootstrap, PARTITIONS)?,
         operator,
         produced: &produced,
+        lag_when_running: u64::from(options.rate / 4).max(1),
         shown: Shown::open(options.view, &bootstrap).map_err(Error::Terminal)?,
     };
     std::thread::scope(|scope| {
-        let engine = Part::start(scope, |stop| engine(seat, stop));
+        let engine = Part::start(scope, move |stop, _| engine(seat, &stop));
         let destination = Destination::Topic(topic_options);
         let produced = &produced;
-        let traffic = Part::start(scope, move |stop| {
+        let traffic = Part::start(scope, move |_, stop| {
             let lines = lines.inspect(|_| {
                 produced.fetch_add(1, Ordering::Relaxed);
             });
@@ -182,19 +185,34 @@ pub fn run(
     Ok(summary)
 }
 
-/// A thread that ends when told.
+/// A thread that ends when told, or when this is dropped.
 struct Part<'scope, T> {
-    stop: Sender<()>,
+    stop: Stop,
     thread: ScopedJoinHandle<'scope, T>,
+}
+
+/// Tells by a channel for those who wait, and by a flag for those who look.
+struct Stop {
+    flag: Arc<AtomicBool>,
+    /// Its going is the message.
+    _sender: Sender<()>,
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.flag.store(true, Ordering::SeqCst);
+    }
 }
 
 impl<'scope, T: Send + 'scope> Part<'scope, T> {
     fn start(
         scope: &'scope Scope<'scope, '_>,
-        work: impl FnOnce(Receiver<()>) -> T + Send + 'scope,
+        work: impl FnOnce(Arc<AtomicBool>, Receiver<()>) -> T + Send + 'scope,
     ) -> Part<'scope, T> {
-        let (stop, told) = channel();
-        Part { stop, thread: scope.spawn(move || work(told)) }
+        let (sender, receiver) = channel();
+        let flag = Arc::new(AtomicBool::new(false));
+        let stop = Stop { flag: Arc::clone(&flag), _sender: sender };
+        Part { stop, thread: scope.spawn(move || work(flag, receiver)) }
     }
 
     fn ended(&self) -> bool {
@@ -214,6 +232,8 @@ struct Demo<'run> {
     observer: Observer,
     operator: Operator,
     produced: &'run AtomicU64,
+    /// Lines that are on their way at any time.
+    lag_when_running: u64,
     shown: Shown,
 }
 
@@ -250,7 +270,11 @@ impl Demo<'_> {
             self.shown.block(now, &block).map_err(Error::Terminal)?;
             self.operator.notice(now, block);
         }
-        let produced = self.lines_produced();
+        let (produced, lag) = (self.lines_produced(), self.lag());
+        let seen = &mut self.observer.seen;
+        if seen.caught_up_at.is_none() && produced > lag && lag <= self.lag_when_running {
+            seen.caught_up_at = Some(now);
+        }
         self.shown
             .refresh(now, self.start, produced, &self.observer.seen)
             .map_err(Error::Terminal)?;
@@ -293,7 +317,7 @@ struct Operator {
 
 impl Operator {
     fn connect(topics: &TopicOptions) -> Result<Operator, generate::Error> {
-        let (writer, waiting) = (LineWriter::default(), VecDeque::new());
+        let (writer, waiting) = (LineWriter::for_topic(), VecDeque::new());
         Ok(Operator { publisher: Publisher::connect(topics)?, writer, waiting, commands: 0 })
     }
 

@@ -35,7 +35,10 @@ pub struct Seen {
     pub latest: VecDeque<(Millis, Told)>,
     /// Block records that opened or lifted a block since this was last emptied.
     pub fresh_blocks: Vec<Told>,
-    /// From a line's time in the log to its decision being read here, in milliseconds.
+    /// When the engine had caught up with what was produced while it started.
+    pub caught_up_at: Option<Millis>,
+    /// From a line's time in the log to its decision being read here, in milliseconds, of lines
+    /// that came after that.
     latencies_ms: VecDeque<u32>,
     /// Of the latest block record of each account: its records keep their order.
     sequences: BTreeMap<String, u64>,
@@ -107,27 +110,30 @@ impl Seen {
 
     fn told(&mut self, told: Told, now: Millis) {
         let by_event = told.cause.as_ref().is_some_and(|cause| cause.kind == "event");
-        if let (true, Some(decided)) = (by_event, told.now.as_deref().map(Millis::parse)) {
-            let latency = decided.map_or(0, |decided| now.0.saturating_sub(decided.0));
-            if self.latencies_ms.len() == LATENCIES_MAX {
-                self.latencies_ms.pop_front();
-            }
-            self.latencies_ms.push_back(u32::try_from(latency).unwrap_or(0));
+        if by_event && let Some(Ok(decided)) = told.now.as_deref().map(Millis::parse) {
+            self.latency(decided, now);
         }
         match (told.r#type.as_str(), told.blocked) {
             ("threshold_crossed", _) => self.decisions.threshold_crossed += 1,
             ("limit_reached", _) => self.decisions.limit_reached += 1,
-            ("block_changed", Some(blocked)) => {
-                if !self.block(&told, blocked) {
-                    return;
-                }
-            }
+            ("block_changed", Some(blocked)) if !self.block(&told, blocked) => return,
             _ => {}
         }
         if self.latest.len() == LATEST_MAX {
             self.latest.pop_front();
         }
         self.latest.push_back((now, told));
+    }
+
+    fn latency(&mut self, decided: Millis, read: Millis) {
+        if self.caught_up_at.is_none_or(|caught_up_at| decided < caught_up_at) {
+            return;
+        }
+        if self.latencies_ms.len() == LATENCIES_MAX {
+            self.latencies_ms.pop_front();
+        }
+        let latency_ms = read.0.saturating_sub(decided.0);
+        self.latencies_ms.push_back(u32::try_from(latency_ms).unwrap_or(0));
     }
 
     /// False for a repetition, which says nothing new.

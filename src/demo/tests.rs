@@ -69,7 +69,7 @@ fn send(producer: &BaseProducer, topic: &str, partition: i32, payload: &[u8]) {
     producer.send(record).map_err(|(error, _)| error).expect("room in the queue");
 }
 
-fn trusting_engine(seat: Seat, stop: Receiver<()>) -> Result<(), String> {
+fn trusting_engine(seat: Seat, stop: &AtomicBool) -> Result<(), String> {
     assert!(seat.state_dir.is_dir());
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &seat.bootstrap).set("group.id", "engine");
@@ -95,7 +95,7 @@ fn trusting_engine(seat: Seat, stop: Receiver<()>) -> Result<(), String> {
     };
     let mut folders: Vec<Folder> = (0..partitions).map(new).collect();
     let source: Arc<str> = "test".into();
-    while stop.try_recv() == Err(TryRecvError::Empty) {
+    while !stop.load(Ordering::SeqCst) {
         let Some(record) = consumer.poll(Duration::from_millis(20)) else { continue };
         let record = record.map_err(|error| error.to_string())?;
         let folder = &mut folders[record.partition() as usize];

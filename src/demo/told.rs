@@ -43,7 +43,8 @@ impl Told {
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         if self.r#type == "rejected" {
             let detail = self.detail.as_deref().unwrap_or("");
-            return format!("rejected: {} ({detail})", or_dash(&self.reason));
+            let (account, reason) = (or_dash(&self.account_id), or_dash(&self.reason));
+            return format!("{account} rejected: {reason} ({detail})");
         }
         let what = match (self.r#type.as_str(), self.blocked) {
             ("threshold_crossed", _) => {

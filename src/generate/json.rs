@@ -10,17 +10,23 @@ use crate::time::{Day, HOUR_MS, MINUTE_MS, Millis};
 
 /// Writes lines; remembers the last day's date, which nearly all lines share.
 pub struct LineWriter {
+    /// Whether a line says when it reached the log. On a topic the record's timestamp does.
+    recorded_at: bool,
     day: Day,
     date: String,
 }
 
-impl Default for LineWriter {
-    fn default() -> LineWriter {
-        LineWriter { day: Day(0), date: "1970-01-01T".to_owned() }
-    }
-}
-
 impl LineWriter {
+    #[must_use]
+    pub fn for_file() -> LineWriter {
+        LineWriter { recorded_at: true, day: Day(0), date: "1970-01-01T".to_owned() }
+    }
+
+    #[must_use]
+    pub fn for_topic() -> LineWriter {
+        LineWriter { recorded_at: false, ..LineWriter::for_file() }
+    }
+
     /// Appends the line with its line break.
     pub fn write(&mut self, line: &Generated, out: &mut Vec<u8>) {
         match &line.body {
@@ -44,7 +50,7 @@ impl LineWriter {
         optional(out, "purpose", event.purpose.as_deref());
         shown(out, format_args!(",\"requests\":{},\"cost\":\"{}\"", event.requests, event.cost));
         self.time(out, "occurred_at", event.occurred_at);
-        self.time(out, "recorded_at", recorded_at);
+        self.recorded_at(out, recorded_at);
         out.push(b'}');
     }
 
@@ -67,8 +73,14 @@ impl LineWriter {
             Change::LimitRemoved { limit_id } => required(out, "limit_id", limit_id),
             Change::Other => {}
         }
-        self.time(out, "recorded_at", recorded_at);
+        self.recorded_at(out, recorded_at);
         out.push(b'}');
+    }
+
+    fn recorded_at(&mut self, out: &mut Vec<u8>, recorded_at: Millis) {
+        if self.recorded_at {
+            self.time(out, "recorded_at", recorded_at);
+        }
     }
 
     /// `,"name":"2024-08-20T19:17:08.918+00:00"`
@@ -174,7 +186,7 @@ mod tests {
 
     fn lines(options: &Options) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut writer = LineWriter::default();
+        let mut writer = LineWriter::for_file();
         for line in Traffic::new(options).expect("good options") {
             writer.write(&line, &mut out);
         }
@@ -200,7 +212,7 @@ mod tests {
     #[test]
     fn every_line_but_garbage_is_json_with_the_fields_of_its_type() {
         let options = Options { events: 5_000, ..Options::default() };
-        let mut writer = LineWriter::default();
+        let mut writer = LineWriter::for_file();
         for line in Traffic::new(&options).expect("good options") {
             let mut bytes = Vec::new();
             writer.write(&line, &mut bytes);

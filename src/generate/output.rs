@@ -73,7 +73,10 @@ pub fn write(
     let mut pace = paced_from.map(|start| Pace { clock, lag_ms: clock.now().0 - start.0 });
     let mut sink = Sink::open(destination)?;
     let mut summary = Summary::default();
-    let mut writer = LineWriter::default();
+    let mut writer = match destination {
+        Destination::Stdout | Destination::File(_) => LineWriter::for_file(),
+        Destination::Topic(_) => LineWriter::for_topic(),
+    };
     let mut buffer = Vec::with_capacity(2 * BUFFER_BYTES);
     for line in lines {
         if let Some(pace) = &mut pace

@@ -82,7 +82,10 @@ fn read_logs(logs: &[PathBuf], read: &Arc<AtomicU64>, decoders: &[SyncSender<Pie
         let whole = match source::open(path, read) {
             Ok(source) if source.is_avro => read_container(source, &mut deal),
             Ok(source) => read_text(source, &mut deal),
-            Err(error) => deal(Piece::Broken(error)) && false,
+            Err(error) => {
+                deal(Piece::Broken(error));
+                false
+            }
         };
         if !whole {
             return;

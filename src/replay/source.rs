@@ -41,7 +41,7 @@ pub fn check(logs: &[PathBuf]) -> Result<(), Error> {
 pub fn bytes_in_all(logs: &[PathBuf]) -> Option<u64> {
     let size = |path: &PathBuf| {
         let found = std::fs::metadata(path).ok().filter(|_| !is_stdin(path))?;
-        found.is_file().then(|| found.len())
+        found.is_file().then_some(found.len())
     };
     logs.iter().map(size).sum()
 }

@@ -16,7 +16,7 @@ impl Clock for Stopped {
 
 fn log() -> Vec<u8> {
     let options = crate::generate::Options { events: 20_000, ..Default::default() };
-    let mut writer = LineWriter::default();
+    let mut writer = LineWriter::for_file();
     let mut bytes = Vec::new();
     for (number, line) in Traffic::new(&options).expect("good options").enumerate() {
         writer.write(&line, &mut bytes);
@@ -72,7 +72,7 @@ fn a_container_gives_the_decisions_of_the_same_lines() {
     let schema = container::log_schema();
     let mut writer = container::LogWriter::new(&schema, Vec::new()).expect("memory");
     let mut text = Vec::new();
-    let mut line_writer = LineWriter::default();
+    let mut line_writer = LineWriter::for_file();
     for line in Traffic::new(&options).expect("good options") {
         line_writer.write(&line, &mut text);
         match &line.body {

@@ -96,6 +96,9 @@ pub fn produce(topics: &MemoryTopics, clock: &HandClock, bytes: &[u8]) {
     }
     match decoded.input {
         Input::Tick => {}
+        Input::Rejected(refusal) if refusal.command_id.is_some() => {
+            topics.produce(Source::Commands, None, Some(bytes));
+        }
         Input::Command(_) => {
             topics.produce(Source::Commands, None, Some(bytes));
         }

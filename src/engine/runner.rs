@@ -183,7 +183,12 @@ impl Worker {
             let now = SystemClock.now();
             let (mut progress, mut wake_at) = (false, Millis(now.0 + IDLE.as_millis() as i64));
             for (number, running) in &mut self.running {
-                let turn = running.turn(*number, &|number| open(number, &self.setup, &self.shared, &self.decoder), &self.setup.telemetry, now);
+                let turn = running.turn(
+                    *number,
+                    &|number| open(number, &self.setup, &self.shared, &self.decoder),
+                    &self.setup.telemetry,
+                    now,
+                );
                 progress |= turn.progress;
                 wake_at = turn.wake_at.map_or(wake_at, |at| at.min(wake_at));
             }
@@ -264,7 +269,10 @@ impl Running {
         now: Millis,
     ) -> Turn {
         if self.stopped || now < self.retry_at {
-            return Turn { wake_at: Some(self.retry_at).filter(|_| !self.stopped), ..Turn::default() };
+            return Turn {
+                wake_at: Some(self.retry_at).filter(|_| !self.stopped),
+                ..Turn::default()
+            };
         }
         let stopwatch = Stopwatch::start();
         let opened = match self.partition.take() {
@@ -359,12 +367,7 @@ fn lag(partition: &mut Owned) -> Option<u64> {
     Some(billed_end.saturating_sub(billed) + commands_end.saturating_sub(commands))
 }
 
-fn open(
-    number: i32,
-    setup: &Setup,
-    shared: &Shared,
-    decoder: &Decoder,
-) -> Result<Owned, Fault> {
+fn open(number: i32, setup: &Setup, shared: &Shared, decoder: &Decoder) -> Result<Owned, Fault> {
     let this_thread = thread::current();
     let wake: Waker = Arc::new(move || this_thread.unpark());
     let log = setup.kafka.log(number, wake).map_err(|error| Fault::Passing(error.to_string()))?;

@@ -36,7 +36,8 @@ fn position_at(now: Millis) -> Position {
         now,
         published_through: None,
     };
-    Position { tip, clockwork: Clockwork { now: Some(now), ..Clockwork::default() } }
+    let clockwork = Clockwork { now: Some(now), ..Clockwork::default() };
+    Position { tip, clockwork, billed_latest: now, commands_latest: Millis(0) }
 }
 
 fn checkpoint(now: Millis, retention: Retention, rows: Vec<Row>) -> Checkpoint {

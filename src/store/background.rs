@@ -12,7 +12,7 @@ use crate::fold::Epoch;
 
 pub(super) struct Background {
     place: String,
-    submits: Option<Sender<Checkpoint>>,
+    submits: Option<Sender<Box<Checkpoint>>>,
     results: Receiver<Result<Epoch, Error>>,
     thread: Option<JoinHandle<()>>,
     under_way: bool,
@@ -23,7 +23,7 @@ impl Background {
         raw: Arc<R>,
         partition: u32,
     ) -> Result<Background, Error> {
-        let (submits, taken) = channel::<Checkpoint>();
+        let (submits, taken) = channel::<Box<Checkpoint>>();
         let (tell, results) = channel();
         let place = raw.place().to_owned();
         let write = move || {
@@ -51,8 +51,9 @@ impl Background {
     pub fn submit(&mut self, checkpoint: Checkpoint) {
         assert!(!self.under_way, "one checkpoint at a time");
         self.under_way = true;
+        let submits = self.submits.as_ref().expect("open until it is dropped");
         // A thread that is gone shows at the next `written`.
-        let _gone = self.submits.as_ref().map(|submits| submits.send(checkpoint));
+        let _gone = submits.send(Box::new(checkpoint));
     }
 
     pub fn written(&mut self) -> Option<Result<Epoch, Error>> {

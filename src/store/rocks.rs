@@ -200,8 +200,10 @@ pub struct RocksStore {
     path: PathBuf,
     partition: u32,
     shared: Shared,
-    /// `None` after a failure to set it aside.
+    /// `None` after a failure to set it aside, or to open it again.
     open: Option<Open>,
+    /// A checkpoint could not be written: RocksDB then takes no more writes (the disk was full, say).
+    failed: bool,
 }
 
 struct Open {
@@ -228,14 +230,23 @@ impl RocksStore {
         let path = state_dir.join(partition.to_string());
         let open = Open::new(&path, partition, shared)?;
         read::position(&*open.database, partition)?;
-        Ok(RocksStore { path, partition, shared: shared.clone(), open: Some(open) })
+        let (shared, open) = (shared.clone(), Some(open));
+        Ok(RocksStore { path, partition, shared, open, failed: false })
     }
 
     fn database(&self) -> Result<&Database, Error> {
         match &self.open {
             Some(open) => Ok(&open.database),
-            None => Err(self.storage("used", "it could not be set aside".to_owned())),
+            None => Err(self.storage("used", "it could not be opened again".to_owned())),
         }
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        // Closed first: the lock is free only then.
+        self.open = None;
+        self.open = Some(Open::new(&self.path, self.partition, &self.shared)?);
+        self.failed = false;
+        Ok(())
     }
 
     fn storage(&self, act: &'static str, reason: String) -> Error {
@@ -251,7 +262,12 @@ impl RocksStore {
 }
 
 impl Store for RocksStore {
+    /// Opens the database again after a checkpoint that failed: whoever starts over asks for the
+    /// position first.
     fn position(&mut self) -> Result<Option<Position>, Error> {
+        if self.failed {
+            self.reopen()?;
+        }
         read::position(self.database()?, self.partition)
     }
 
@@ -270,11 +286,15 @@ impl Store for RocksStore {
     }
 
     fn written(&mut self) -> Option<Result<Epoch, Error>> {
-        self.open.as_mut()?.background.written()
+        let written = self.open.as_mut()?.background.written();
+        self.failed |= matches!(written, Some(Err(_)));
+        written
     }
 
     fn wait(&mut self) -> Option<Result<Epoch, Error>> {
-        self.open.as_mut()?.background.wait()
+        let written = self.open.as_mut()?.background.wait();
+        self.failed |= matches!(written, Some(Err(_)));
+        written
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), Error> {
@@ -283,8 +303,7 @@ impl Store for RocksStore {
         fs::rename(&self.path, &aside)
             .and_then(|()| fs::write(aside.join("REASON"), format!("{reason}\n")))
             .map_err(|error| self.storage("set aside", error.to_string()))?;
-        self.open = Some(Open::new(&self.path, self.partition, &self.shared)?);
-        Ok(())
+        self.reopen()
     }
 
     fn bytes(&mut self) -> u64 {

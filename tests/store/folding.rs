@@ -174,9 +174,8 @@ impl<S: Store> Folding<S> {
         self.seq += 1;
         let minutes_before = clockwork.forgotten_before_minute;
         let retention = Retention { days_before: Day(0), months_before: Month(0), minutes_before };
-        let latest = tip.now;
-        let (billed_latest, commands_latest) = (latest, latest);
-        let position = Position { tip, clockwork, billed_latest, commands_latest };
+        let latest = clockwork.now.unwrap_or(Millis(0));
+        let position = Position { tip, clockwork, billed_latest: latest, commands_latest: latest };
         let blocks: Vec<_> = std::mem::take(&mut self.fresh_blocks).into_iter().collect();
         for (block_key, row) in &blocks {
             match row {

@@ -69,9 +69,8 @@ fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
         now: Millis(0),
         published_through: None,
     };
-    let (billed_latest, commands_latest) = (Millis(0), Millis(0));
-    let clockwork = Clockwork::default();
-    let position = Position { tip, clockwork, billed_latest, commands_latest };
+    let (clockwork, latest) = (Clockwork::default(), Millis(0));
+    let position = Position { tip, clockwork, billed_latest: latest, commands_latest: latest };
     let retention = Retention { days_before: Day(0), months_before: Month(0), minutes_before: 0 };
     let epoch = u32::try_from(seq).expect("few checkpoints");
     Checkpoint { epoch, position, rows, blocks: Vec::new(), retention }
@@ -183,6 +182,31 @@ fn a_store_that_another_process_has_open_is_refused() {
     assert!(elsewhere().contains("opened: Some(Locked"), "{}", elsewhere());
     drop(open);
     assert!(elsewhere().contains("opened: None"), "{}", elsewhere());
+}
+
+#[test]
+fn a_store_takes_checkpoints_again_after_one_that_failed() {
+    const ACCOUNTS: u32 = 20_000;
+    let (dir, shared) = (directory(), shared());
+    let mut store = RocksStore::open(dir.path(), 0, &shared).expect("a new store");
+    write(&mut store, checkpoint(1, ACCOUNTS));
+    // Without its directory RocksDB cannot begin the next file.
+    let away = dir.path().join("away");
+    fs::rename(dir.path().join("0"), &away).expect("a rename");
+    let failed = (2..100).find_map(|seq| {
+        store.submit(checkpoint(seq, ACCOUNTS));
+        store.wait().expect("one was submitted").err().map(|error| (seq, error))
+    });
+    let (failed_seq, error) = failed.expect("a file was full before");
+    assert!(matches!(error, Error::Storage { .. }), "{error}");
+    store.submit(checkpoint(failed_seq, ACCOUNTS));
+    assert!(store.wait().expect("one was submitted").is_err(), "it stays so by itself");
+    fs::rename(&away, dir.path().join("0")).expect("a rename");
+    let seq = content(&mut store, 1).0.expect("a position");
+    assert!((1..=failed_seq).contains(&seq));
+    assert_eq!(content(&mut store, ACCOUNTS).1, vec![seq; ACCOUNTS as usize]);
+    write(&mut store, checkpoint(seq + 1, ACCOUNTS));
+    assert_eq!(content(&mut store, 2), (Some(seq + 1), vec![seq + 1; 2]));
 }
 
 #[test]

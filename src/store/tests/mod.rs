@@ -37,7 +37,7 @@ fn position_at(now: Millis) -> Position {
         published_through: None,
     };
     let clockwork = Clockwork { now: Some(now), ..Clockwork::default() };
-    Position { tip, clockwork, billed_latest: now, commands_latest: now }
+    Position { tip, clockwork, billed_latest: now, commands_latest: Millis(0) }
 }
 
 fn checkpoint(now: Millis, retention: Retention, rows: Vec<Row>) -> Checkpoint {

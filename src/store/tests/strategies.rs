@@ -145,11 +145,12 @@ fn row() -> impl Strategy<Value = Row> {
 pub fn position() -> impl Strategy<Value = Position> {
     let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
     let counts = (any::<u64>(), any::<u64>(), any::<u64>(), any::<i128>(), any::<u64>());
-    let times = (moment(), prop::option::of(moment()), any::<i64>());
+    let times = (moment(), prop::option::of(moment()), any::<i64>(), any::<i64>(), any::<i64>());
     (numbers, any::<[u8; 32]>(), prop::option::of(any::<u64>()), times, counts).prop_map(
         |(numbers, hash, published_through, times, counts)| {
             let (seq, offset, billed, commands) = numbers;
-            let (tip_now, now, forgotten_before_minute) = times;
+            let (tip_now, now, forgotten_before_minute, billed_at, commanded_at) = times;
+            let (billed_latest, commands_latest) = (Millis(billed_at), Millis(commanded_at));
             let (events, duplicates, rejects, micros, requests) = counts;
             let cost = Money(micros);
             let tip = Tip {
@@ -162,12 +163,8 @@ pub fn position() -> impl Strategy<Value = Position> {
                 published_through,
             };
             let counts = Counts { events, duplicates, rejects, cost, requests };
-            Position {
-                tip,
-                clockwork: Clockwork { now, forgotten_before_minute, counts },
-                billed_latest: Millis(1),
-                commands_latest: Millis(2),
-            }
+            let clockwork = Clockwork { now, forgotten_before_minute, counts };
+            Position { tip, clockwork, billed_latest, commands_latest }
         },
     )
 }

@@ -24,14 +24,20 @@ fn log(name: &str) -> Vec<Vec<u8>> {
 fn a_log_through_the_engine_is_published_whole() {
     for name in LOGS {
         let (topics, clock) = (MemoryTopics::default(), HandClock::default());
-        let mut partition =
-            open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0)).unwrap();
+        let disk = Disk::default();
+        let store = MemoryStore::open(disk.clone(), 0);
+        let mut partition = open(options("a"), &topics, &clock, store).unwrap();
         for line in log(name) {
             produce(&topics, &clock, &line);
             settle(&mut partition);
         }
         let account = check_outputs(&topics);
         assert!(!account.decisions.is_empty());
+        partition.wind_down();
+        while !partition.wound_down() {
+            partition.turn().unwrap();
+        }
+        assert_eq!(disk.totals().unwrap(), account.totals, "{name}: totals in the store");
     }
 }
 

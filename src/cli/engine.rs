@@ -26,14 +26,14 @@ pub fn setup(
     let kafka = kafka.map_err(|error| refused("a Kafka client", &error))?;
     let registry = config.input.schema_registry.clone().map(|url| RegistryOptions {
         url,
-        timeout_ms: u64::from(config.kafka.request_timeout_ms),
-        user: None,
-        password: None,
+        timeout_ms: u64::from(config.input.schema_registry_timeout_ms),
+        user: config.input.schema_registry_user.clone(),
+        password: config.input.schema_registry_password.clone(),
     });
     let decoder = Decoder::new(&wire::Options {
         format: input_format(config.input.format),
         registry: registry.clone(),
-        writer_schemas: Vec::new(),
+        writer_schemas: writer_schemas(config)?,
     });
     let decoder = decoder.map_err(|error| refused("the decoder", &error))?;
     let encoder =
@@ -49,6 +49,19 @@ pub fn setup(
         telemetry: telemetry.clone(),
     };
     Ok((setup, decoder))
+}
+
+/// The schemas of producers, by the names of their files.
+fn writer_schemas(config: &Config) -> Result<Vec<(String, String)>, Error> {
+    let read = |path: &std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::usage(format!("input.writer_schemas: {} cannot be read", path.display()))
+                .because(error)
+                .remedy("name files of Avro schemas in JSON that this user may read")
+        })?;
+        Ok((path.display().to_string(), text))
+    };
+    config.input.writer_schemas.iter().map(read).collect()
 }
 
 fn cores() -> usize {

@@ -1,6 +1,7 @@
 //! The configuration: TOML file, then TOLLGATE_* environment over it, defaults behind both.
 //! Promise: a `Config` that was loaded keeps every rule, and loading reports all faults at once,
-//! each with its place and a remedy. It reads one file and the variables it is given, nothing else.
+//! each with its place and a remedy. It reads one file and the variables it is given, nothing
+//! else.
 
 mod client;
 mod contradictions;

@@ -77,7 +77,8 @@ pub struct TopicsOptions {
     #[schemars(extend("format" = "topic"))]
     pub dead_letter: String,
     /// Partitions of every topic that `topics create` makes. It bounds how far work can be spread
-    /// and cannot be changed later: accounts would move to other partitions. If the topic of billed
+    /// and cannot be changed later: accounts would move to other partitions. If the topic of
+    /// billed
     /// events exists already, its count is taken instead.
     #[schemars(range(min = 1, max = 10_000))]
     pub partitions: u32,
@@ -101,7 +102,8 @@ pub struct InputOptions {
     /// How producers of the billed topic choose the partition of an account. Wrong, it stops the
     /// start, since totals of one account would be kept in two places.
     pub partitioner: Partitioner,
-    /// URL of the Schema Registry (`http://registry:8081`), needed for the format `confluent`, read
+    /// URL of the Schema Registry (`http://registry:8081`), needed for the format `confluent`,
+    /// read
     /// or written. Unset, records in Confluent framing are rejected.
     #[schemars(extend("format" = "http-url"))]
     pub schema_registry: Option<String>,

@@ -1,5 +1,6 @@
 //! Prints the configuration in force as TOML, with where each value comes from.
-//! Promise: what is printed loads again to the same configuration, secrets apart, which are hidden.
+//! Promise: what is printed loads again to the same configuration, secrets apart, which are
+//! hidden.
 
 use serde_json::Value;
 

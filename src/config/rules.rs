@@ -1,4 +1,5 @@
-//! The JSON Schema of the configuration as the rule book: kinds, ranges, words and forms of values.
+//! The JSON Schema of the configuration as the rule book: kinds, ranges, words and forms of
+//! values.
 //! Promise: whatever the schema says is what is enforced; there is no second list of ranges. Rules
 //! between several keys are not its business (`contradictions`).
 

@@ -1,4 +1,5 @@
-//! What can be seen of the engine from outside: it reads the journal and the output topics like any
+//! What can be seen of the engine from outside: it reads the journal and the output topics like
+//! any
 //! consumer, and keeps counts, blocks and the latest decisions. Promise: its memory is bounded.
 
 use std::collections::{BTreeMap, VecDeque};

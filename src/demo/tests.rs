@@ -1,3 +1,5 @@
+//! The demo's picture and summary, from what it would have seen.
+
 use std::sync::Arc;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};

@@ -41,7 +41,8 @@ pub fn lines(
     Ok(periods.chain(Traffic::new(&options)?.filter(fits)))
 }
 
-/// Leaves out limits on recipients: those of hours would hold on for the whole demo, and the one on
+/// Leaves out limits on recipients: those of hours would hold on for the whole demo, and the one
+/// on
 /// one-time passwords is the demo's own.
 fn fits(line: &Generated) -> bool {
     match &line.body {

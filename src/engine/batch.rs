@@ -1,5 +1,6 @@
 //! One batch: lines and a last tick through the fold, and what came of it. Promise: the same lines
-//! and tick give the same control totals and decision hash to everyone (L1); recovery compares them.
+//! and tick give the same control totals and decision hash to everyone (L1); recovery compares
+//! them.
 
 use super::intake::Waiting;
 use super::log::{Output, Topic};

@@ -187,7 +187,8 @@ impl Intake {
         self.side_mut(source).pop()
     }
 
-    /// Takes exactly the lines that a journal record names, in the order in which they were folded.
+    /// Takes exactly the lines that a journal record names, in the order in which they were
+    /// folded.
     /// `None` while some are still to be read.
     pub fn take_ranges(&mut self, billed: Range, commands: Range) -> Option<Vec<Waiting>> {
         if self.billed.read_to < billed.to || self.commands.read_to < commands.to {
@@ -210,7 +211,8 @@ impl Intake {
         Some(taken)
     }
 
-    /// Whether taking those ranges can ever succeed within the read-ahead bounds: widens them for a
+    /// Whether taking those ranges can ever succeed within the read-ahead bounds: widens them for
+    /// a
     /// record that another owner folded with larger batches.
     pub fn make_room(&mut self, billed: Range, commands: Range) {
         let lines = (billed.to - billed.from).max(commands.to - commands.from) as usize;

@@ -45,7 +45,8 @@ pub struct Stored {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     Record(Stored),
-    /// Everything that the topic partition held a moment ago was given; may come again at any time.
+    /// Everything that the topic partition held a moment ago was given; may come again at any
+    /// time.
     End,
 }
 
@@ -150,7 +151,8 @@ pub trait Log {
     /// When the client cannot be made.
     fn renew(&mut self) -> Result<(), Error>;
 
-    /// Begins to publish. Its fate comes by `acks` under `id`; publishes to a topic keep their order
+    /// Begins to publish. Its fate comes by `acks` under `id`; publishes to a topic keep their
+    /// order
     /// while none fails.
     ///
     /// # Errors

@@ -60,7 +60,8 @@ pub struct LimitReached {
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockChanged {
     pub evidence: Evidence,
-    /// `account/limit`, and `/number` for scopes that mean each; `%` and `/` of the account escaped.
+    /// `account/limit`, and `/number` for scopes that mean each; `%` and `/` of the account
+    /// escaped.
     pub block_key: String,
     /// `Some` while blocked: when the block ends by itself.
     pub blocked_until: Option<Millis>,

@@ -76,7 +76,8 @@ impl Measure {
     }
 }
 
-/// A limit's window. A sliding period is 1 s to 24 h in whole seconds; `text` is as it was spelled.
+/// A limit's window. A sliding period is 1 s to 24 h in whole seconds; `text` is as it was
+/// spelled.
 #[derive(Clone, Debug)]
 pub enum Window {
     Day,

@@ -1,5 +1,6 @@
 //! The state as rows: what a checkpoint writes, what a start reads back, and which rows a batch
-//! needs before it is folded. Promise: the fold itself never waits for a row; a row that is neither
+//! needs before it is folded. Promise: the fold itself never waits for a row; a row that is
+//! neither
 //! in memory nor in the store is empty.
 
 use std::collections::BTreeMap;

@@ -255,7 +255,8 @@ impl State {
         self.limits.get(number).expect("a number that was just found names a limit")
     }
 
-    /// Runs a step and keeps what it says about the account's sequence. True when something ceased.
+    /// Runs a step and keeps what it says about the account's sequence. True when something
+    /// ceased.
     pub(super) fn decide(
         step: &Step<'_>,
         account: &mut Account,

@@ -1,5 +1,6 @@
 //! Where generated lines go: a file (plain, .gz, .zst), standard output, or two topics.
-//! Promise: lines arrive in order, per partition on topics; a paced run sends none before its time.
+//! Promise: lines arrive in order, per partition on topics; a paced run sends none before its
+//! time.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -118,7 +118,8 @@ impl Zipf {
     }
 }
 
-/// By multiplications and square roots alone: IEEE 754 fixes their every bit, `powf`'s it does not.
+/// By multiplications and square roots alone: IEEE 754 fixes their every bit, `powf`'s it does
+/// not.
 fn power(base: f64, exponent: f64) -> f64 {
     let mut result = 1.0;
     for _ in 0..exponent as u32 {

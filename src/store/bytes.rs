@@ -1,5 +1,6 @@
 //! The smallest pieces of keys and values: big-endian integers whose order is that of the numbers,
-//! varints, texts. Promise: reading is total (damaged bytes give a `Fault`, never a panic) and takes
+//! varints, texts. Promise: reading is total (damaged bytes give a `Fault`, never a panic) and
+//! takes
 //! only what writing makes. It knows no row.
 
 use compact_str::CompactString;
@@ -22,7 +23,8 @@ pub(super) enum Fault {
     Version(u8),
 }
 
-/// Ends a text inside a key; a zero byte of the text itself is followed by `ZERO` instead. So texts
+/// Ends a text inside a key; a zero byte of the text itself is followed by `ZERO` instead. So
+/// texts
 /// sort by their bytes, and a text before its extensions.
 const END: [u8; 2] = [0, 1];
 const ZERO: [u8; 2] = [0, 0xFF];

@@ -1,5 +1,7 @@
-//! The store: every row of a partition as of a journal position, on disk. Promise: rows and position
-//! change together or not at all; the store is a cache of the log (L2) and may be lost at any time.
+//! The store: every row of a partition as of a journal position, on disk. Promise: rows and
+//! position
+//! change together or not at all; the store is a cache of the log (L2) and may be lost at any
+//! time.
 //! It never decides: the fold reads what it holds, the engine says when to write.
 
 #[cfg(feature = "engine")]
@@ -70,7 +72,8 @@ pub enum Error {
     #[error("the state in {place} cannot be {act}: {reason}")]
     Storage { place: String, act: &'static str, reason: String },
     #[error(
-        "the state in {place} is damaged ({what}): move it away and start again, the topics rebuild it"
+        "the state in {place} is damaged ({what}): move it away and start again, the topics \
+         rebuild it"
     )]
     Damaged { place: String, what: String },
     #[error(
@@ -112,7 +115,8 @@ pub trait Store {
     /// When the store cannot be read.
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
 
-    /// Begins to write a checkpoint in the background. One at a time: the next only after `written`
+    /// Begins to write a checkpoint in the background. One at a time: the next only after
+    /// `written`
     /// told of this one.
     fn submit(&mut self, checkpoint: Checkpoint);
 

@@ -1,5 +1,7 @@
-//! A look into a state directory without the engine: every total, and what the stores hold. Promise:
-//! nothing is changed, and a tollgate that runs on the directory is not disturbed; what it wrote in
+//! A look into a state directory without the engine: every total, and what the stores hold.
+//! Promise:
+//! nothing is changed, and a tollgate that runs on the directory is not disturbed; what it wrote
+//! in
 //! the meantime may be missing.
 
 use std::collections::BTreeMap;
@@ -62,7 +64,8 @@ pub fn summary(state_dir: &Path) -> Result<Vec<Summary>, Error> {
     Ok(summaries)
 }
 
-/// Opens one store after the other, in the order of their partitions. Others in the directory (what
+/// Opens one store after the other, in the order of their partitions. Others in the directory
+/// (what
 /// was set aside, for one) are left alone.
 fn each_partition(
     state_dir: &Path,

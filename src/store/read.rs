@@ -1,5 +1,6 @@
 //! Rows out of a store: its position, the resident rows of a start, the rows that a batch needs.
-//! Promise: what cannot be read is an error that names the row; nothing is skipped in silence (L7).
+//! Promise: what cannot be read is an error that names the row; nothing is skipped in silence
+//! (L7).
 
 use std::collections::BTreeMap;
 
@@ -175,7 +176,8 @@ fn load_groups(raw: &impl Raw, limit: &LimitRef, rows: &mut Vec<Loaded>) -> Resu
     Ok(())
 }
 
-/// The days that have groups: a seek a day, as each limit's groups lie by day first. Every group has
+/// The days that have groups: a seek a day, as each limit's groups lie by day first. Every group
+/// has
 /// its arming's row.
 pub(super) fn distinct_days(raw: &impl Raw) -> Result<Vec<Day>, Error> {
     let mut days: Vec<Day> = Vec::new();

@@ -1,6 +1,7 @@
 //! The store in RocksDB, a database a partition in `<state directory>/<partition>/`. Promise: a
 //! checkpoint is one write batch, so a crash leaves the rows of one position. It does not wait for
-//! the disk to have it: after a power failure the rows may be those of an earlier checkpoint, which
+//! the disk to have it: after a power failure the rows may be those of an earlier checkpoint,
+//! which
 //! is as good (L2).
 
 use std::fs;
@@ -22,7 +23,8 @@ use crate::fold::{Epoch, Loaded, Need, State};
 
 /// Keys of one look-up in RocksDB, which pins what it finds.
 const KEYS_PER_GET: usize = 2_000;
-/// Write buffer of one database, which is also what a start after a crash reads again (about half a
+/// Write buffer of one database, which is also what a start after a crash reads again (about half
+/// a
 /// second). Keys are found to be absent faster in table files, by their filters, than here.
 const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
 /// Table files held open, a database; more are opened and closed again.
@@ -202,7 +204,8 @@ pub struct RocksStore {
     shared: Shared,
     /// `None` after a failure to set it aside, or to open it again.
     open: Option<Open>,
-    /// A checkpoint could not be written: RocksDB then takes no more writes (the disk was full, say).
+    /// A checkpoint could not be written: RocksDB then takes no more writes (the disk was full,
+    /// say).
     failed: bool,
 }
 
@@ -224,7 +227,8 @@ impl RocksStore {
     /// Opens or makes the store of `partition` in `state_dir`.
     ///
     /// # Errors
-    /// `Locked` when another process has it open, `Format` when another release wrote it, `Partition`
+    /// `Locked` when another process has it open, `Format` when another release wrote it,
+    /// `Partition`
     /// when it is another partition's.
     pub fn open(state_dir: &Path, partition: u32, shared: &Shared) -> Result<RocksStore, Error> {
         let path = state_dir.join(partition.to_string());

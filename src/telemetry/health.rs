@@ -131,7 +131,8 @@ struct Beat {
     panicked: AtomicBool,
 }
 
-/// One thread's heartbeat. Dropped in order, the thread is no longer expected to move; dropped in a
+/// One thread's heartbeat. Dropped in order, the thread is no longer expected to move; dropped in
+/// a
 /// panic, it counts as dead for good.
 #[derive(Debug)]
 pub struct Heartbeat {

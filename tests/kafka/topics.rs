@@ -9,7 +9,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::engine::PARTITIONS;
+use crate::engine::{PARTITIONS, pause};
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -124,8 +124,15 @@ impl Ends {
     /// The end offset of each partition.
     pub fn of(&self, topic: &str) -> Vec<i64> {
         let end = |partition| {
-            let marks = self.0.fetch_watermarks(topic, partition, ANSWER_TIME_MAX);
-            marks.unwrap_or_else(|error| panic!("the end of {topic}: {error}")).1
+            let begin = Instant::now();
+            loop {
+                match self.0.fetch_watermarks(topic, partition, ANSWER_TIME_MAX) {
+                    Ok(marks) => return marks.1,
+                    // A topic that was just made has no leader yet.
+                    Err(_) if begin.elapsed() < ANSWER_TIME_MAX => pause(50),
+                    Err(error) => panic!("the end of {topic}: {error}"),
+                }
+            }
         };
         (0..PARTITIONS).map(end).collect()
     }

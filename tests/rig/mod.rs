@@ -46,8 +46,8 @@ pub fn options(run: &str) -> Options {
         checkpoint_lines_max: 20,
         memory_bytes_max: 0,
         dedup_minutes: 10,
-        retention_days: 40,
-        retention_months: 14,
+        retention_days: 36_500,
+        retention_months: 1_200,
         clock_skew_max_ms: i64::MAX,
         owner: Owner { address: "here".to_owned(), run: run.to_owned() },
         partition: 0,
@@ -163,11 +163,7 @@ pub fn account(topics: &MemoryTopics) -> Account {
         json::write_decision(decision, &mut line);
         serde_json::from_slice(&line).expect("its own JSON")
     };
-    Account {
-        decisions: decisions.iter().map(shown).collect(),
-        totals: state.totals(),
-        records,
-    }
+    Account { decisions: decisions.iter().map(shown).collect(), totals: state.totals(), records }
 }
 
 fn values(records: &[tollgate::engine::log::Stored]) -> Vec<Value> {

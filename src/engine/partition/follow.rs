@@ -38,8 +38,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             Some(position) if position.tip.offset > journal.end => {
                 let (seq, offset, end) = (position.tip.seq, position.tip.offset, journal.end);
                 Err(Fault::Stopped(format!(
-                    "acknowledged journal records vanished: the store stands behind record {seq} at \
-                     offset {offset}, the journal ends at {end}. Find out what truncated the topic; \
+                    "acknowledged journal records vanished: the store stands behind record \
+                     {seq} at \
+                     offset {offset}, the journal ends at {end}. Find out what truncated the \
+                     topic; \
                      to go on from the journal as it is, move this partition's state away"
                 )))
             }
@@ -64,7 +66,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         if journal_start > 0 {
             return Err(Fault::Stopped(format!(
                 "there is no state for this partition, and its journal begins at offset \
-                 {journal_start}: totals cannot be rebuilt. Bring the state folder back, or keep the \
+                 {journal_start}: totals cannot be rebuilt. Bring the state folder back, or \
+                 keep the \
                  journal longer (retention.ms) next time"
             )));
         }
@@ -193,7 +196,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let (partitions, partitioner) = (record.partitions, record.partitioner);
         if (partitions, partitioner) != (self.options.partitions, self.options.partitioner) {
             return Err(Fault::Stopped(format!(
-                "the journal was written for {partitions} partitions by {}: partition counts cannot \
+                "the journal was written for {partitions} partitions by {}: partition counts \
+                 cannot \
                  change, and input.partitioner must be that",
                 partitioner.as_str()
             )));
@@ -247,7 +251,8 @@ fn compare(record: &Record, folded: &Folded) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::Stopped(format!(
-        "record {} does not come out as it was journaled: recorded {:?} and {} decisions, folded {:?} \
+        "record {} does not come out as it was journaled: recorded {:?} and {} decisions, \
+         folded {:?} \
          and {}. The state or the topics were changed, or another release folded it: move the \
          partition's state away to rebuild it, or go back to the release that wrote the record",
         record.seq,

@@ -1,27 +1,32 @@
-//! The loop of one partition (DESIGN.md, "The journal"): read the journal all the time, fold what is
-//! there, append a record, and only when it has won tell anyone. Promise: nothing leaves before its
+//! The loop of one partition (DESIGN.md, "The journal"): read the journal all the time, fold what
+//! is
+//! there, append a record, and only when it has won tell anyone. Promise: nothing leaves before
+//! its
 //! record is acknowledged and in the valid chain (L3); after any loss everything folded on top is
 //! thrown away and read again. It waits for nothing: `turn` does what can be done now.
 
 mod append;
+mod fault;
 mod follow;
+
+pub use fault::Fault;
 
 use std::collections::VecDeque;
 
 use super::batch::{Folded, Outputs};
 use super::blocks::Blocks;
 use super::checkpoint::Checkpoints;
-use super::intake::{self, Intake, Waiting};
-use super::log::{self, Ack, Log};
+use super::intake::{Intake, Waiting};
+use super::log::{Ack, Log};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::placement::Placement;
 use crate::fold::decision::Decision;
 use crate::fold::{Counts, State};
 use crate::journal::{Hash, Record, Tip};
-use crate::store::{self, Position, Store};
+use crate::store::{Position, Store};
 use crate::time::{Clock, Millis};
-use crate::wire::{self, Decoder, Encoder};
+use crate::wire::{Decoder, Encoder};
 
 /// Journal and block-state records read in one turn, at most.
 const READ_PER_TURN: usize = 1_000;
@@ -51,17 +56,6 @@ pub struct Won {
     pub append_ms: Option<i64>,
     pub won_at: Millis,
     pub oldest: Option<Millis>,
-}
-
-/// Why a turn ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// Passes by itself: turn again a little later.
-    #[error("{0}")]
-    Passing(String),
-    /// The partition stops until a person has looked at it.
-    #[error("{0}")]
-    Stopped(String),
 }
 
 /// A record folded and appended, or about to be.
@@ -416,37 +410,4 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
 fn account_of(block_key: &str) -> String {
     let account = block_key.split('/').next().unwrap_or_default();
     account.replace("%2F", "/").replace("%25", "%")
-}
-
-impl From<log::Error> for Fault {
-    fn from(error: log::Error) -> Fault {
-        match error {
-            log::Error::Passing { .. } | log::Error::Full(_) => Fault::Passing(error.to_string()),
-            log::Error::Truncated { .. } | log::Error::Lasting { .. } => {
-                Fault::Stopped(error.to_string())
-            }
-        }
-    }
-}
-
-impl From<store::Error> for Fault {
-    fn from(error: store::Error) -> Fault {
-        Fault::Stopped(error.to_string())
-    }
-}
-
-impl From<intake::Error> for Fault {
-    fn from(error: intake::Error) -> Fault {
-        match error {
-            intake::Error::Log(error) => error.into(),
-            intake::Error::Wire { .. } => Fault::Passing(error.to_string()),
-            intake::Error::Placement(_) => Fault::Stopped(error.to_string()),
-        }
-    }
-}
-
-impl From<wire::Error> for Fault {
-    fn from(error: wire::Error) -> Fault {
-        Fault::Passing(error.to_string())
-    }
 }

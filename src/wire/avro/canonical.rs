@@ -183,7 +183,8 @@ mod tests {
         let expected = concat!(
             r#"{"name":"a.b.R","type":"record","fields":[{"name":"f","type":{"name":"c.F","#,
             r#""type":"fixed","size":16}},{"name":"g","type":{"name":"a.b.E","type":"enum","#,
-            r#""symbols":["X","Y"]}},{"name":"h","type":["null",{"type":"map","values":"a.b.R"}]},"#,
+            r#""symbols":["X","Y"]}},"#,
+            r#"{"name":"h","type":["null",{"type":"map","values":"a.b.R"}]},"#,
             r#"{"name":"i","type":{"type":"array","items":"c.F"}},{"name":"j","type":"long"}]}"#,
         );
         assert_eq!(form, expected);

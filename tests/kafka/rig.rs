@@ -50,6 +50,32 @@ impl Rig {
         Rig { log: kafka.log(partition, bell.waker()).expect("a log"), bell }
     }
 
+    /// Looks again and again, since nothing calls the waker for what `holds` looks at.
+    #[allow(dead_code, reason = "the measurement does not ask")]
+    pub fn until(&mut self, what: &str, holds: impl Fn(&mut KafkaLog) -> bool) {
+        let (_never, pause) = std::sync::mpsc::channel::<()>();
+        for _ in 0..PATIENCE.as_millis() / 20 {
+            if holds(&mut self.log) {
+                return;
+            }
+            while self.log.poll(Source::Journal).expect("a readable log").is_some() {}
+            let _ = pause.recv_timeout(Duration::from_millis(20));
+        }
+        panic!("waited in vain until {what}");
+    }
+
+    /// Appends `count` records and waits until all are in.
+    #[allow(dead_code, reason = "the measurement does not ask")]
+    pub fn append_all(&mut self, count: u64) {
+        for id in 0..count {
+            self.log.append(id, b"record").expect("an append");
+        }
+        for id in 0..count {
+            let ack = self.ack();
+            assert!(matches!(ack, Ack::Appended { id: acked, .. } if acked == id), "{ack:?}");
+        }
+    }
+
     pub fn read(&mut self, source: Source) -> Result<Read, Error> {
         loop {
             if let Some(read) = self.log.poll(source)? {

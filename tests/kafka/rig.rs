@@ -2,7 +2,7 @@
 //! Promise: every run has topics of its own, so runs do not disturb each other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -12,6 +12,8 @@ use tollgate::engine::kafka::{Kafka, KafkaLog, Options, Topics, Waker};
 use tollgate::engine::log::{Ack, Error, Log, Read, Source, Stored};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+const WHOLE: &str = "no holder of this lock panics";
 
 /// What the engine's thread would wait on.
 #[derive(Default)]
@@ -24,15 +26,19 @@ impl Bell {
     pub fn waker(self: &Arc<Self>) -> Waker {
         let bell = Arc::clone(self);
         Arc::new(move || {
-            *bell.rung.lock().unwrap() = true;
+            *bell.rung() = true;
             bell.ringing.notify_one();
         })
     }
 
+    fn rung(&self) -> MutexGuard<'_, bool> {
+        self.rung.lock().expect(WHOLE)
+    }
+
     pub fn wait(&self, what: &str) {
-        let rung = self.rung.lock().unwrap();
+        let rung = self.rung();
         let (mut rung, wait) =
-            self.ringing.wait_timeout_while(rung, PATIENCE, |rung| !*rung).unwrap();
+            self.ringing.wait_timeout_while(rung, PATIENCE, |rung| !*rung).expect(WHOLE);
         assert!(!wait.timed_out(), "nothing woke the engine for {what}");
         *rung = false;
     }

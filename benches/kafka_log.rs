@@ -1,6 +1,7 @@
 //! Measures the engine's log on a real broker, given by KAFKA_BOOTSTRAP: appends, drain, wake-up,
 //! seek, renewal, outputs. A bare drain by the client runs beside for comparison.
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+#![allow(clippy::print_stdout, reason = "its figures are for a reader")]
 
 #[path = "../tests/kafka/rig.rs"]
 mod rig;

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::kafka::{Change, Kafka, KafkaLog, Waker};
-use super::log::{Log, Source};
+use super::log::Source;
 use super::options::Options;
 use super::partition::{Fault, Partition, Turn};
 use crate::store::Store;
@@ -362,8 +362,8 @@ impl Running {
 /// Lines of events and commands that are not in the chain yet; `None` while brokers do not tell.
 fn lag(partition: &mut Owned) -> Option<u64> {
     let (billed, commands) = partition.chain().map(|tip| (tip.billed, tip.commands))?;
-    let billed_end = partition.log_mut().bounds(Source::Billed).ok()?.end;
-    let commands_end = partition.log_mut().bounds(Source::Commands).ok()?.end;
+    let billed_end = partition.log_mut().known_end(Source::Billed)?;
+    let commands_end = partition.log_mut().known_end(Source::Commands)?;
     Some(billed_end.saturating_sub(billed) + commands_end.saturating_sub(commands))
 }
 

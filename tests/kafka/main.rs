@@ -16,8 +16,10 @@ mod cluster;
 mod dice;
 mod doubt;
 mod engine;
+mod log;
 mod measure;
 mod reference;
+mod rig;
 mod topics;
 mod traffic;
 

@@ -2,7 +2,7 @@
 //! Promise: every run has topics of its own, so runs do not disturb each other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -12,6 +12,8 @@ use tollgate::engine::kafka::{Kafka, KafkaLog, Options, Topics, Waker};
 use tollgate::engine::log::{Ack, Error, Log, Read, Source, Stored};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+const WHOLE: &str = "no holder of this lock panics";
 
 /// What the engine's thread would wait on.
 #[derive(Default)]
@@ -24,15 +26,19 @@ impl Bell {
     pub fn waker(self: &Arc<Self>) -> Waker {
         let bell = Arc::clone(self);
         Arc::new(move || {
-            *bell.rung.lock().unwrap() = true;
+            *bell.rung() = true;
             bell.ringing.notify_one();
         })
     }
 
+    fn rung(&self) -> MutexGuard<'_, bool> {
+        self.rung.lock().expect(WHOLE)
+    }
+
     pub fn wait(&self, what: &str) {
-        let rung = self.rung.lock().unwrap();
+        let rung = self.rung();
         let (mut rung, wait) =
-            self.ringing.wait_timeout_while(rung, PATIENCE, |rung| !*rung).unwrap();
+            self.ringing.wait_timeout_while(rung, PATIENCE, |rung| !*rung).expect(WHOLE);
         assert!(!wait.timed_out(), "nothing woke the engine for {what}");
         *rung = false;
     }
@@ -48,6 +54,32 @@ impl Rig {
     pub fn new(kafka: &Arc<Kafka>, partition: i32) -> Rig {
         let bell = Arc::new(Bell::default());
         Rig { log: kafka.log(partition, bell.waker()).expect("a log"), bell }
+    }
+
+    /// Looks again and again, since nothing calls the waker for what `holds` looks at.
+    #[allow(dead_code, reason = "the measurement does not ask")]
+    pub fn until(&mut self, what: &str, holds: impl Fn(&mut KafkaLog) -> bool) {
+        let (_never, pause) = std::sync::mpsc::channel::<()>();
+        for _ in 0..PATIENCE.as_millis() / 20 {
+            if holds(&mut self.log) {
+                return;
+            }
+            while self.log.poll(Source::Journal).expect("a readable log").is_some() {}
+            let _ = pause.recv_timeout(Duration::from_millis(20));
+        }
+        panic!("waited in vain until {what}");
+    }
+
+    /// Appends `count` records and waits until all are in.
+    #[allow(dead_code, reason = "the measurement does not ask")]
+    pub fn append_all(&mut self, count: u64) {
+        for id in 0..count {
+            self.log.append(id, b"record").expect("an append");
+        }
+        for id in 0..count {
+            let ack = self.ack();
+            assert!(matches!(ack, Ack::Appended { id: acked, .. } if acked == id), "{ack:?}");
+        }
     }
 
     pub fn read(&mut self, source: Source) -> Result<Read, Error> {

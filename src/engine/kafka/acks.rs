@@ -92,6 +92,16 @@ fn is_of_publish(ack: &Ack) -> bool {
 }
 
 impl Ticket {
+    /// The record was never sent.
+    pub(super) fn fail(self, reason: String) {
+        let Ticket { acks, id, kind } = self;
+        let ack = match kind {
+            Kind::Append { .. } => Ack::AppendFailed { id, reason },
+            Kind::Publish => Ack::PublishFailed { id, reason },
+        };
+        acks.arrive(ack, &kind);
+    }
+
     /// Turns what the client says of a record into its acknowledgement.
     pub(super) fn settle(self, result: &DeliveryResult<'_>) {
         let Ticket { acks, id, kind } = self;
@@ -104,11 +114,8 @@ impl Ticket {
             (Ok(record), Kind::Publish) => {
                 Ack::Published { id, offset: u64::try_from(record.offset()).ok() }
             }
-            (Err((error, _)), Kind::Append { .. }) => {
-                Ack::AppendFailed { id, reason: error.to_string() }
-            }
-            (Err((error, _)), Kind::Publish) => {
-                Ack::PublishFailed { id, reason: error.to_string() }
+            (Err((error, _)), _) => {
+                return Ticket { acks, id, kind }.fail(error.to_string());
             }
         };
         acks.arrive(ack, &kind);

@@ -1,6 +1,10 @@
 //! What all clients have in common: layers of properties, the log, and which faults pass.
 //! Promise: properties of the user cannot undo what the engine's promises rest on.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use rdkafka::Statistics;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
@@ -62,7 +66,8 @@ pub(super) fn fault(place: Place, error: &KafkaError) -> Error {
 }
 
 /// Whether waiting does not help. Bytes that the client cannot read are among them: it would skip
-/// them, and records would be lost in silence (L7).
+/// them, and records would be lost in silence (L7). Unknown topics are not: brokers learn of a new
+/// one one by one, and topics were checked at the start.
 pub(super) fn lasts(code: Code) -> bool {
     matches!(
         code,
@@ -82,16 +87,46 @@ pub(super) fn lasts(code: Code) -> bool {
             | Code::NotImplemented
             | Code::SaslAuthenticationFailed
             | Code::TopicAuthorizationFailed
-            | Code::UnknownPartition
-            | Code::UnknownTopic
-            | Code::UnknownTopicOrPartition
             | Code::UnsupportedCompressionType
     )
 }
 
-/// The context of a client: its name in the log.
+/// The context of a client: its name in the log, and what it learns on the way.
 pub(super) struct Context {
     pub client: &'static str,
+    pub ends: Ends,
+}
+
+impl Context {
+    pub(super) fn new(client: &'static str) -> Context {
+        Context { client, ends: Ends::default() }
+    }
+}
+
+/// Where the topic partitions that a client reads ended when it fetched last.
+#[derive(Default)]
+pub(super) struct Ends(Mutex<BTreeMap<(String, i32), u64>>);
+
+impl Ends {
+    pub(super) fn of(&self, topic: &str, partition: i32) -> Option<u64> {
+        self.known().get(&(topic.to_owned(), partition)).copied()
+    }
+
+    fn learn(&self, statistics: Statistics) {
+        let mut known = self.known();
+        for (topic, found) in statistics.topics {
+            for (number, partition) in found.partitions {
+                // Negative: none was fetched yet.
+                if let Ok(end) = u64::try_from(partition.hi_offset) {
+                    known.insert((topic.clone(), number), end);
+                }
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<(String, i32), u64>> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
 }
 
 impl ClientContext for Context {
@@ -118,6 +153,10 @@ impl ClientContext for Context {
         if !told {
             tracing::warn!(client = self.client, %error, reason, "kafka client");
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.ends.learn(statistics);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::acks::Acks;
 use super::client::{Context, config, fault, retire};
@@ -29,13 +30,15 @@ const PINNED: [(&str, &str); 6] = [
 /// Reading ahead is bounded, for each source, by 8 MiB or 50,000 records, whichever comes first;
 /// below, a full queue is looked at again after `fetch.queue.backoff.ms`. `fetch.wait.max.ms` is
 /// how long a seek, or the notice of the end, may wait for an idle broker.
-const READING: [(&str, &str); 6] = [
+const READING: [(&str, &str); 7] = [
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "5"),
     ("fetch.error.backoff.ms", "100"),
     ("queued.max.messages.kbytes", "8192"),
     ("queued.min.messages", "50000"),
     ("check.crcs", "true"),
+    // How old `known_end` may be.
+    ("statistics.interval.ms", "1000"),
 ];
 
 /// One partition of every topic, on Kafka.
@@ -76,7 +79,7 @@ impl Reading {
 fn client(options: &Options, wake: &Waker) -> Result<Client, CreateError> {
     let mut config = config(options, &READING, &PINNED);
     config.set("group.id", format!("{}.reader", options.group));
-    let context = Context { client: "the reader" };
+    let context = Context::new("the reader");
     let consumer = BaseConsumer::from_config_and_context(&config, context)
         .map_err(|error| CreateError { client: "the reader", source: error.into() })?;
     Ok(Client { consumer: Arc::new(consumer), wake: Arc::clone(wake) })
@@ -98,6 +101,12 @@ impl KafkaLog {
             acks: Acks::new(wake),
             taken: VecDeque::new(),
         })
+    }
+
+    /// Where `source` ended about a second ago, for those who watch the lag: unlike `bounds` it
+    /// waits for nothing. `None` before the first fetch.
+    pub fn known_end(&mut self, source: Source) -> Option<u64> {
+        self.reader(source).known_end()
     }
 
     fn reader(&mut self, source: Source) -> &mut Reader {
@@ -125,15 +134,23 @@ impl Log for KafkaLog {
     }
 
     fn append(&mut self, id: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.journal
-            .send(Outgoing {
-                topic: &self.kafka.options.topics.journal,
-                partition: self.partition,
-                key: None,
-                value: Some(bytes),
-                ticket: self.acks.append_ticket(id),
-            })
-            .map_err(|error| fault(Place::Source(Source::Journal), &error))
+        let sent = self.journal.send(Outgoing {
+            topic: &self.kafka.options.topics.journal,
+            partition: self.partition,
+            key: None,
+            value: Some(bytes),
+            ticket: self.acks.append_ticket(id),
+        });
+        match sent {
+            Ok(()) => Ok(()),
+            // The producer lost its place in the sequence. For the engine that is a loss like any
+            // other, which a new producer mends, and no matter for a person.
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal)) => {
+                self.acks.append_ticket(id).fail("the journal producer broke".to_owned());
+                Ok(())
+            }
+            Err(error) => Err(fault(Place::Source(Source::Journal), &error)),
+        }
     }
 
     fn renew(&mut self) -> Result<(), Error> {

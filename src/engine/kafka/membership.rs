@@ -81,7 +81,7 @@ impl Membership {
         let failed = |source| Error { client: "the group member", source };
         let (changes, told) = mpsc::channel();
         let context = Member {
-            context: Context { client: "the group member" },
+            context: Context::new("the group member"),
             topics: options.topics.clone(),
             commits,
             owned: Mutex::default(),
@@ -123,7 +123,8 @@ fn consumer(options: &Options, context: Member) -> KafkaResult<BaseConsumer<Memb
     let session_timeout_ms = options.session_timeout_ms;
     let mut config = config(
         options,
-        &[],
+        // A topic that was made a moment ago, or grew, is found soon.
+        &[("topic.metadata.refresh.interval.ms", "10000")],
         &[
             ("group.id", options.group.as_str()),
             // What stays with a member during a rebalance is not taken away from it.

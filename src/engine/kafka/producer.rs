@@ -71,7 +71,7 @@ pub(super) struct JournalProducer(Option<ThreadedProducer<Context>>);
 
 impl JournalProducer {
     fn new(config: &ClientConfig) -> Result<JournalProducer, KafkaError> {
-        let context = Context { client: "the journal producer" };
+        let context = Context::new("the journal producer");
         Ok(JournalProducer(Some(ThreadedProducer::from_config_and_context(config, context)?)))
     }
 
@@ -188,7 +188,7 @@ impl Outputs {
     }
 
     fn client(config: &ClientConfig) -> Result<ThreadedProducer<Context>, KafkaError> {
-        ThreadedProducer::from_config_and_context(config, Context { client: "the output producer" })
+        ThreadedProducer::from_config_and_context(config, Context::new("the output producer"))
     }
 
     pub(super) fn send(&self, outgoing: Outgoing<'_>) -> Result<(), KafkaError> {

@@ -18,9 +18,9 @@ use crate::engine::log::{Bounds, Error, Place, Read, Source, Stored};
 use crate::time::Millis;
 
 /// How long a broker may take to say what a topic partition holds.
-const BOUNDS_TIMEOUT: Duration = Duration::from_secs(10);
-/// A broker may be asked so often while it answers that another leads, or none yet: about 3 s.
-const BOUNDS_TRIES: u32 = 30;
+const BOUNDS_TIMEOUT: Duration = Duration::from_secs(3);
+/// A broker may be asked so often while it answers that another leads, or none yet: about 1 s.
+const BOUNDS_TRIES: u32 = 10;
 const BOUNDS_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// A consumer of one or more sources, and who is told of arrivals.
@@ -89,6 +89,10 @@ impl Reader {
             }
             self.client.serve_events(BOUNDS_RETRY_DELAY);
         }
+    }
+
+    pub(super) fn known_end(&self) -> Option<u64> {
+        self.client.consumer.context().ends.of(&self.topic, self.partition)
     }
 
     pub(super) fn seek(&mut self, offset: u64) -> Result<(), Error> {

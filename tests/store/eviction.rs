@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use tollgate::fold::event::Line;
 use tollgate::store::memory::{Disk, MemoryStore};
 
-use crate::folding::{LOGS, Outcome, Turn, in_memory, lines, with_store};
+use crate::folding::{LOGS, Outcome, Turn, in_memory, lines, lines_of, with_store};
+use crate::model::dice::Dice;
+use crate::model::logs::{Flavour, random_log};
+
+const LOGS_MADE: u64 = 200;
 
 fn with_memory_store(lines: &[Line], most: usize, turns: &[Turn]) -> Outcome {
     let disk = Disk::default();
@@ -25,6 +29,22 @@ fn letting_every_row_go_after_every_batch_changes_nothing() {
                 found.assert_same(&expected, &format!("{log}, {turn:?} after {most} lines"));
             }
         }
+    }
+}
+
+/// Logs made to be awkward, each cut and interrupted in its own way.
+#[test]
+fn random_logs_decide_as_in_memory() {
+    for seed in 0..LOGS_MADE {
+        let mut dice = Dice::new(seed);
+        let flavour = if seed % 2 == 0 { Flavour::Plain } else { Flavour::Stress };
+        let log = random_log(seed, 400, flavour);
+        let lines = lines_of(&log, "made");
+        let most = 1 + dice.below(25);
+        let kinds = [Turn::Nothing, Turn::Evict, Turn::WriteLater, Turn::Restore];
+        let turns: Vec<Turn> = (0..29).map(|_| kinds[dice.below(4)]).collect();
+        let found = with_memory_store(&lines, most, &turns);
+        found.assert_same(&in_memory(&lines), &format!("seed {seed}"));
     }
 }
 

@@ -19,9 +19,12 @@ pub const LOGS: [&str; 6] = ["plain-1", "plain-2", "plain-3", "stress-1", "stres
 pub fn lines(log: &str) -> Vec<Line> {
     let name = format!("tests/conformance/{log}.ndjson");
     let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&name));
-    let bytes = bytes.expect("a conformance log");
+    lines_of(&bytes.expect("a conformance log"), &name)
+}
+
+pub fn lines_of(log: &[u8], name: &str) -> Vec<Line> {
     let source: Arc<str> = name.into();
-    let numbered = (1..).zip(bytes.split(|byte| *byte == b'\n'));
+    let numbered = (1..).zip(log.split(|byte| *byte == b'\n'));
     let full = numbered.filter(|(_, line)| !line.trim_ascii().is_empty());
     full.map(|(at, bytes)| {
         let decoded = decode_line(bytes);

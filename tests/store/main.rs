@@ -5,5 +5,7 @@ mod eviction;
 mod folding;
 #[cfg(feature = "engine")]
 mod measure;
+#[path = "../model/mod.rs"]
+mod model;
 #[cfg(feature = "engine")]
 mod rocks;

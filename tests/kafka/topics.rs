@@ -121,13 +121,22 @@ impl Ends {
         Ends(consumer.expect("a consumer can be made"))
     }
 
-    /// The end offset of each partition.
+    /// The end offset of each partition. Brokers under load lead partitions a little late.
     pub fn of(&self, topic: &str) -> Vec<i64> {
-        let end = |partition| {
-            let marks = self.0.fetch_watermarks(topic, partition, ANSWER_TIME_MAX);
-            marks.unwrap_or_else(|error| panic!("the end of {topic}: {error}")).1
-        };
-        (0..PARTITIONS).map(end).collect()
+        (0..PARTITIONS).map(|partition| self.end(topic, partition)).collect()
+    }
+
+    fn end(&self, topic: &str, partition: i32) -> i64 {
+        let begin = Instant::now();
+        loop {
+            match self.0.fetch_watermarks(topic, partition, ANSWER_TIME_MAX) {
+                Ok((_, end)) => return end,
+                Err(error) if begin.elapsed() > ANSWER_TIME_MAX => {
+                    panic!("the end of {topic}/{partition}: {error}")
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::engine::{PARTITIONS, pause};
+use crate::engine::PARTITIONS;
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -121,20 +121,22 @@ impl Ends {
         Ends(consumer.expect("a consumer can be made"))
     }
 
-    /// The end offset of each partition.
+    /// The end offset of each partition. Brokers under load lead partitions a little late.
     pub fn of(&self, topic: &str) -> Vec<i64> {
-        let end = |partition| {
-            let begin = Instant::now();
-            loop {
-                match self.0.fetch_watermarks(topic, partition, ANSWER_TIME_MAX) {
-                    Ok(marks) => return marks.1,
-                    // A topic that was just made has no leader yet.
-                    Err(_) if begin.elapsed() < ANSWER_TIME_MAX => pause(50),
-                    Err(error) => panic!("the end of {topic}: {error}"),
+        (0..PARTITIONS).map(|partition| self.end(topic, partition)).collect()
+    }
+
+    fn end(&self, topic: &str, partition: i32) -> i64 {
+        let begin = Instant::now();
+        loop {
+            match self.0.fetch_watermarks(topic, partition, ANSWER_TIME_MAX) {
+                Ok((_, end)) => return end,
+                Err(error) if begin.elapsed() > ANSWER_TIME_MAX => {
+                    panic!("the end of {topic}/{partition}: {error}")
                 }
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
             }
-        };
-        (0..PARTITIONS).map(end).collect()
+        }
     }
 }
 

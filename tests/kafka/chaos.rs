@@ -156,6 +156,8 @@ impl Course {
         if let Feed::Thread(thread) = feed {
             thread.join().expect("the traffic was sent");
         }
+        // A process that was just started again listens to signals only after a moment.
+        pause(3_000);
         self.second.stop();
         self.drain();
     }

@@ -23,8 +23,7 @@ const SPARES: usize = 2;
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What journal and outputs have in common. Order and no repeats within a producer's life.
-const PINNED: [(&str, &str); 3] =
-    [("enable.idempotence", "true"), ("acks", "all"), ("enable.gapless.guarantee", "false")];
+const PINNED: [(&str, &str); 2] = [("enable.idempotence", "true"), ("acks", "all")];
 
 /// An append is worth more early than batched, and is given up early: the chain, not the client,
 /// makes it safe to try again. Bound: 16 MiB or 10,000 records under way, then `Full`.

@@ -87,14 +87,21 @@ impl Log {
         let bytes = row.value.as_deref().unwrap_or_default();
         assert!(!bytes.contains(&b'\n'), "a record with a line feed is no line of a log");
         assert!(!bytes.trim_ascii().is_empty(), "a blank record is no line of a log");
-        match bytes.strip_prefix(b"{") {
-            Some(rest) => {
+        let stamped = bytes.windows(13).any(|part| part == b"\"recorded_at\"");
+        match (bytes.strip_prefix(b"{"), bytes.strip_suffix(b"}")) {
+            // Of two fields of a name the last one counts.
+            (Some(_), Some(rest)) if stamped => {
+                self.text.extend_from_slice(rest);
+                let stamp = format!(",\"recorded_at\":\"{}\"}}", Millis(at));
+                self.text.extend_from_slice(stamp.as_bytes());
+            }
+            (Some(rest), _) => {
                 let comma = if rest.trim_ascii_start().starts_with(b"}") { "" } else { "," };
                 let stamp = format!("{{\"recorded_at\":\"{}\"{comma}", Millis(at));
                 self.text.extend_from_slice(stamp.as_bytes());
                 self.text.extend_from_slice(rest);
             }
-            None => self.text.extend_from_slice(bytes),
+            (None, _) => self.text.extend_from_slice(bytes),
         }
         self.text.push(b'\n');
         let position = format!("{}/{}:{}", source.topic, source.partition, row.offset);
@@ -237,7 +244,7 @@ fn differences(
 ) {
     for (identity, want) in expected {
         match seen.get(identity) {
-            Some(got) if got == want => {}
+            Some(got) if same(got, want) => {}
             Some(got) => wrong.push(format!("{kind}\n  expected: {want}\n  got:      {got}")),
             None if overtaken.contains(identity) => tally.overtaken += 1,
             None => wrong.push(format!("{kind} never published: {want}")),
@@ -285,13 +292,27 @@ fn block_state_ends_well(decisions: &[Value], rows: &[Row], wrong: &mut Vec<Stri
     }
     for (key, want) in &expected {
         let got = ended.get(key).unwrap_or(&Value::Null);
-        if got != want {
+        if !same(got, want) {
             wrong.push(format!("block state of {key} ends\n  as:  {got}\n  not: {want}"));
         }
     }
     for key in ended.keys().filter(|key| !expected.contains_key(*key)) {
         wrong.push(format!("block state of {key}, which nothing leads to"));
     }
+}
+
+/// Equal, where the reference tells no position of the cause that of the engine is free.
+fn same(got: &Value, want: &Value) -> bool {
+    if got == want {
+        return true;
+    }
+    let mut got = got.clone();
+    if want["cause"]["position"].is_null()
+        && let Some(Value::Object(cause)) = got.get_mut("cause")
+    {
+        cause.remove("position");
+    }
+    got == *want
 }
 
 /// Without what is null or for people only. The bytes of dead letters are compared by themselves.

@@ -83,7 +83,7 @@ impl fmt::Display for Money {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fraction = self.0.unsigned_abs() % MICROS_PER_DOLLAR.unsigned_abs();
         let mut digits = SCALE as usize;
-        while digits > 2 && fraction % 10 == 0 {
+        while digits > 2 && fraction.is_multiple_of(10) {
             fraction /= 10;
             digits -= 1;
         }

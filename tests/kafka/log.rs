@@ -159,7 +159,7 @@ fn outputs_keep_their_order_and_their_tombstones() {
     let kafka = Kafka::new(fresh_topics(&cluster.bootstrap, 2)).expect("clients");
     let mut rigs = [Rig::new(&kafka, 0), Rig::new(&kafka, 1)];
     let count = 2_000_u64;
-    let value = |id: u64| (id % 3 != 0).then(|| id.to_string().into_bytes());
+    let value = |id: u64| (!id.is_multiple_of(3)).then(|| id.to_string().into_bytes());
     for id in 0..count {
         for rig in &mut rigs {
             let key = Some(format!("acme/limit_{}", id % 10).into_bytes());

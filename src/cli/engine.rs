@@ -78,7 +78,7 @@ fn options(config: &Config, partitions: usize) -> Options {
         appends_in_flight_max: engine.appends_in_flight_max,
         outputs_outstanding_max: engine.outputs_outstanding_max,
         checkpoint_interval_ms: i64::from(engine.checkpoint_interval_ms),
-        checkpoint_lines_max: engine.checkpoint_rows_max,
+        checkpoint_lines_max: engine.checkpoint_lines_max,
         memory_bytes_max: engine.memory_bytes_max / partitions.max(1),
         dedup_minutes: u32::from(engine.dedup_minutes),
         retention_days: u32::from(engine.retention_days),

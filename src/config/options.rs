@@ -199,9 +199,10 @@ pub struct EngineOptions {
     /// after a crash.
     #[schemars(range(min = 100, max = 3_600_000))]
     pub checkpoint_interval_ms: u32,
-    /// Changed rows of a partition at which a checkpoint is due before its time.
+    /// Lines folded since the last checkpoint at which the next is due before its time. A line
+    /// changes up to a dozen rows, which wait in memory until they are written.
     #[schemars(range(min = 1, max = 100_000_000))]
-    pub checkpoint_rows_max: usize,
+    pub checkpoint_lines_max: usize,
     /// Bytes of memory for the state of the whole process, divided over its partitions. Beyond,
     /// rows at rest are evicted and loaded from disk when they are touched again.
     #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_u64))]
@@ -342,7 +343,7 @@ impl Default for EngineOptions {
             appends_in_flight_max: 8,
             outputs_outstanding_max: 100_000,
             checkpoint_interval_ms: 5_000,
-            checkpoint_rows_max: 200_000,
+            checkpoint_lines_max: 200_000,
             memory_bytes_max: 1024 * 1024 * 1024,
             dedup_minutes: 10,
             retention_days: 40,

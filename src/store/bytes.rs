@@ -1,7 +1,6 @@
 //! The smallest pieces of keys and values: big-endian integers whose order is that of the numbers,
 //! varints, texts. Promise: reading is total (damaged bytes give a `Fault`, never a panic) and
-//! takes
-//! only what writing makes. It knows no row.
+//! takes only what writing makes. It knows no row.
 
 use compact_str::CompactString;
 
@@ -24,8 +23,7 @@ pub(super) enum Fault {
 }
 
 /// Ends a text inside a key; a zero byte of the text itself is followed by `ZERO` instead. So
-/// texts
-/// sort by their bytes, and a text before its extensions.
+/// texts sort by their bytes, and a text before its extensions.
 const END: [u8; 2] = [0, 1];
 const ZERO: [u8; 2] = [0, 0xFF];
 

@@ -1,7 +1,6 @@
 //! The values of rows as bytes: a version byte, then the fields in a fixed order. Promise: writing
 //! is compact and explicit, reading is total and refuses what the fold could trip over. What
-//! changes
-//! here gets a new version beside the old one, which stays readable.
+//! changes here gets a new version beside the old one, which stays readable.
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! Where each row stands: the registry of row kinds and the layout of their keys. Promise: keys
-//! are
-//! big-endian, so that their order is that of what they name, and what is dropped together lies
-//! together. A number once given to a kind is never given to another.
+//! are big-endian, so that their order is that of what they name, and what is dropped together
+//! lies together. A number once given to a kind is never given to another.
 
 use compact_str::CompactString;
 

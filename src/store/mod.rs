@@ -1,8 +1,6 @@
 //! The store: every row of a partition as of a journal position, on disk. Promise: rows and
-//! position
-//! change together or not at all; the store is a cache of the log (L2) and may be lost at any
-//! time.
-//! It never decides: the fold reads what it holds, the engine says when to write.
+//! position change together or not at all; the store is a cache of the log (L2) and may be lost at
+//! any time. It never decides: the fold reads what it holds, the engine says when to write.
 
 #[cfg(feature = "engine")]
 mod background;
@@ -116,8 +114,7 @@ pub trait Store {
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
 
     /// Begins to write a checkpoint in the background. One at a time: the next only after
-    /// `written`
-    /// told of this one.
+    /// `written` told of this one.
     fn submit(&mut self, checkpoint: Checkpoint);
 
     /// Tells once that the submitted checkpoint is written, or why not.

@@ -1,8 +1,6 @@
 //! A look into a state directory without the engine: every total, and what the stores hold.
-//! Promise:
-//! nothing is changed, and a tollgate that runs on the directory is not disturbed; what it wrote
-//! in
-//! the meantime may be missing.
+//! Promise: nothing is changed, and a tollgate that runs on the directory is not disturbed; what
+//! it wrote in the meantime may be missing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,8 +63,7 @@ pub fn summary(state_dir: &Path) -> Result<Vec<Summary>, Error> {
 }
 
 /// Opens one store after the other, in the order of their partitions. Others in the directory
-/// (what
-/// was set aside, for one) are left alone.
+/// (what was set aside, for one) are left alone.
 fn each_partition(
     state_dir: &Path,
     mut look: impl FnMut(u32, &Database) -> Result<(), Error>,

@@ -177,8 +177,7 @@ fn load_groups(raw: &impl Raw, limit: &LimitRef, rows: &mut Vec<Loaded>) -> Resu
 }
 
 /// The days that have groups: a seek a day, as each limit's groups lie by day first. Every group
-/// has
-/// its arming's row.
+/// has its arming's row.
 pub(super) fn distinct_days(raw: &impl Raw) -> Result<Vec<Day>, Error> {
     let mut days: Vec<Day> = Vec::new();
     loop {

@@ -1,8 +1,7 @@
 //! The store in RocksDB, a database a partition in `<state directory>/<partition>/`. Promise: a
 //! checkpoint is one write batch, so a crash leaves the rows of one position. It does not wait for
 //! the disk to have it: after a power failure the rows may be those of an earlier checkpoint,
-//! which
-//! is as good (L2).
+//! which is as good (L2).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,8 +23,7 @@ use crate::fold::{Epoch, Loaded, Need, State};
 /// Keys of one look-up in RocksDB, which pins what it finds.
 const KEYS_PER_GET: usize = 2_000;
 /// Write buffer of one database, which is also what a start after a crash reads again (about half
-/// a
-/// second). Keys are found to be absent faster in table files, by their filters, than here.
+/// a second). Keys are found to be absent faster in table files, by their filters, than here.
 const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
 /// Table files held open, a database; more are opened and closed again.
 const OPEN_FILES_MAX: i32 = 256;
@@ -228,8 +226,7 @@ impl RocksStore {
     ///
     /// # Errors
     /// `Locked` when another process has it open, `Format` when another release wrote it,
-    /// `Partition`
-    /// when it is another partition's.
+    /// `Partition` when it is another partition's.
     pub fn open(state_dir: &Path, partition: u32, shared: &Shared) -> Result<RocksStore, Error> {
         let path = state_dir.join(partition.to_string());
         let open = Open::new(&path, partition, shared)?;

@@ -1,7 +1,6 @@
 //! Checkpoints into a store: rows, blocks, position and what retention drops, in one batch.
 //! Promise: the batch depends on nothing but the checkpoint and the store's own rows. Retention
-//! drops
-//! only what the fold never reads again, or what the configuration says to forget.
+//! drops only what the fold never reads again, or what the configuration says to forget.
 
 use super::keys::{Key, Kind, Span};
 use super::raw::{Batch, Raw, Reading, any};

@@ -175,9 +175,10 @@ impl Reader {
             };
             write!(fields, r#","{field}":"{value}""#).expect("memory");
         }
-        Ok(format!(
-            r#"{{"type":"billed","event_id":"{event_id}","account_id":"{account}","feature":"{feature}","cost":"{cost}"{fields},"occurred_at":"{occurred_at}","recorded_at":"{at}"}}"#
-        ))
+        let head = format!(r#"{{"type":"billed","event_id":"{event_id}","account_id":"{account}""#);
+        let charge = format!(r#""feature":"{feature}","cost":"{cost}"{fields}"#);
+        let times = format!(r#""occurred_at":"{occurred_at}","recorded_at":"{at}"}}"#);
+        Ok(format!("{head},{charge},{times}"))
     }
 
     /// `L1 on each recipient: 3 requests per PT5M, block, only purpose otp`
@@ -221,9 +222,9 @@ impl Reader {
             .expect("memory");
         }
         let head = self.command_head("limit_set", &account, at);
-        Ok(format!(
-            r#"{head},"limit":{{"limit_id":"{limit_id}","scope":{scope},"measure":"{measure}","window":"{window}","amount":"{amount}"{options}}}}}"#
-        ))
+        let what = format!(r#""limit_id":"{limit_id}","scope":{scope},"measure":"{measure}""#);
+        let bound = format!(r#""window":"{window}","amount":"{amount}"{options}"#);
+        Ok(format!(r#"{head},"limit":{{{what},{bound}}}}}"#))
     }
 
     /// `L1`
@@ -236,9 +237,8 @@ impl Reader {
     fn command_head(&mut self, kind: &str, account: &str, at: Millis) -> String {
         self.commands += 1;
         let id = format!("c{}", self.commands);
-        format!(
-            r#"{{"type":"{kind}","command_id":"{id}","account_id":"{account}","issued_at":"{at}","actor":"product-manager""#
-        )
+        let head = format!(r#"{{"type":"{kind}","command_id":"{id}","account_id":"{account}""#);
+        format!(r#"{head},"issued_at":"{at}","actor":"product-manager""#)
     }
 }
 

@@ -16,9 +16,8 @@
 //!
 //! The laws: the fold is arithmetic (L1); the log is the truth, state a cache of it (L2); nothing
 //! leaves before its record is acknowledged (L3); the journal is a chain, and the first to extend
-//! it
-//! has decided (L4); totals are kept for every scope at all times (L5); the last record of a block
-//! key is the whole truth about it (L6); nothing is dropped in silence (L7).
+//! it has decided (L4); totals are kept for every scope at all times (L5); the last record of a
+//! block key is the whole truth about it (L6); nothing is dropped in silence (L7).
 
 #[cfg(feature = "engine")]
 pub mod api;

@@ -35,8 +35,7 @@ Examples:
 #[command(after_help = format!("{TOP_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct Cli {
     /// What is logged to standard error: error, warn, info, debug or trace; goes before
-    /// `log.level`
-    /// of the configuration
+    /// `log.level` of the configuration
     #[arg(long, global = true, value_name = "LEVEL", value_enum, hide_possible_values = true)]
     pub log_level: Option<LogLevel>,
     #[command(subcommand)]

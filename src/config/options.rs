@@ -78,8 +78,7 @@ pub struct TopicsOptions {
     pub dead_letter: String,
     /// Partitions of every topic that `topics create` makes. It bounds how far work can be spread
     /// and cannot be changed later: accounts would move to other partitions. If the topic of
-    /// billed
-    /// events exists already, its count is taken instead.
+    /// billed events exists already, its count is taken instead.
     #[schemars(range(min = 1, max = 10_000))]
     pub partitions: u32,
     /// Copies of every topic that `topics create` makes. Below 3 the loss of one broker can lose
@@ -103,8 +102,7 @@ pub struct InputOptions {
     /// start, since totals of one account would be kept in two places.
     pub partitioner: Partitioner,
     /// URL of the Schema Registry (`http://registry:8081`), needed for the format `confluent`,
-    /// read
-    /// or written. Unset, records in Confluent framing are rejected.
+    /// read or written. Unset, records in Confluent framing are rejected.
     #[schemars(extend("format" = "http-url"))]
     pub schema_registry: Option<String>,
     /// User of the Schema Registry (basic authentication). Unset, none is sent.

@@ -1,7 +1,6 @@
 //! The JSON Schema of the configuration as the rule book: kinds, ranges, words and forms of
-//! values.
-//! Promise: whatever the schema says is what is enforced; there is no second list of ranges. Rules
-//! between several keys are not its business (`contradictions`).
+//! values. Promise: whatever the schema says is what is enforced; there is no second list of
+//! ranges. Rules between several keys are not its business (`contradictions`).
 
 use serde_json::Value;
 

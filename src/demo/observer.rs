@@ -1,6 +1,6 @@
 //! What can be seen of the engine from outside: it reads the journal and the output topics like
-//! any
-//! consumer, and keeps counts, blocks and the latest decisions. Promise: its memory is bounded.
+//! any consumer, and keeps counts, blocks and the latest decisions. Promise: its memory is
+//! bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

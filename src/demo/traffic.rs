@@ -42,8 +42,7 @@ pub fn lines(
 }
 
 /// Leaves out limits on recipients: those of hours would hold on for the whole demo, and the one
-/// on
-/// one-time passwords is the demo's own.
+/// on one-time passwords is the demo's own.
 fn fits(line: &Generated) -> bool {
     match &line.body {
         Body::Setting(Setting { command, .. }) => match &command.change {

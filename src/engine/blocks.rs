@@ -1,9 +1,7 @@
 //! Block-state, level-triggered (L6): the last record of a key is the whole truth about it.
-//! Promise:
-//! where the topic shows a lower sequence than the valid chain decided, and nothing of ours for
-//! the
-//! key is under way, the present record is published. That one rule covers a fresh decision, a
-//! crash before publishing, and an old record of a paused owner that woke.
+//! Promise: where the topic shows a lower sequence than the valid chain decided, and nothing of
+//! ours for the key is under way, the present record is published. That one rule covers a fresh
+//! decision, a crash before publishing, and an old record of a paused owner that woke.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -188,8 +188,7 @@ impl Intake {
     }
 
     /// Takes exactly the lines that a journal record names, in the order in which they were
-    /// folded.
-    /// `None` while some are still to be read.
+    /// folded. `None` while some are still to be read.
     pub fn take_ranges(&mut self, billed: Range, commands: Range) -> Option<Vec<Waiting>> {
         if self.billed.read_to < billed.to || self.commands.read_to < commands.to {
             return None;
@@ -212,8 +211,7 @@ impl Intake {
     }
 
     /// Whether taking those ranges can ever succeed within the read-ahead bounds: widens them for
-    /// a
-    /// record that another owner folded with larger batches.
+    /// a record that another owner folded with larger batches.
     pub fn make_room(&mut self, billed: Range, commands: Range) {
         let lines = (billed.to - billed.from).max(commands.to - commands.from) as usize;
         if self.billed.waiting.len().max(self.commands.waiting.len()) >= self.lines_max {

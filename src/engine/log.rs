@@ -152,8 +152,7 @@ pub trait Log {
     fn renew(&mut self) -> Result<(), Error>;
 
     /// Begins to publish. Its fate comes by `acks` under `id`; publishes to a topic keep their
-    /// order
-    /// while none fails.
+    /// order while none fails.
     ///
     /// # Errors
     /// `Full`, or a client's fault; then nothing was begun.

@@ -1,7 +1,6 @@
 //! Topics in memory, and the engine's log upon them. Promise: what a test or a simulation does to
 //! it happens in the order in which it is called; nothing waits, nothing is random. Several logs
-//! on
-//! the same topics are several owners.
+//! on the same topics are several owners.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

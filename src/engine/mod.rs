@@ -1,8 +1,7 @@
 //! The engine: the loop of one partition, its recovery, its publishing, and who owns what.
 //!
-//! A line walks: `log` (read) -> `intake` (decode, merge) -> `batch` (fold) -> `partition`
-//! (append to
-//! the journal, win) -> `outbox` and `blocks` (publish) -> `checkpoint` (store).
+//! A line walks: `log` (read) -> `intake` (decode, merge) -> `batch` (fold) -> `partition` (append
+//! to the journal, win) -> `outbox` and `blocks` (publish) -> `checkpoint` (store).
 
 pub mod batch;
 pub mod blocks;

@@ -1,8 +1,6 @@
 //! Outputs of decided records on their way to the topics. Promise: records leave in order; a
-//! failed
-//! one is sent again with all behind it; `through` is the greatest position whose outputs, and
-//! those
-//! of every record before it, are all acknowledged - never assumed.
+//! failed one is sent again with all behind it; `through` is the greatest position whose outputs,
+//! and those of every record before it, are all acknowledged - never assumed.
 
 use std::collections::{HashMap, VecDeque};
 

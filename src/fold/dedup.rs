@@ -145,8 +145,7 @@ impl Dedup {
     }
 
     /// Takes one packed run of ids back from the store. Runs come in the order of minute and
-    /// index.
-    /// `None` when the bytes are no whole number of ids.
+    /// index. `None` when the bytes are no whole number of ids.
     pub fn load(&mut self, minute: i64, packed: &[u8]) -> Option<()> {
         if !packed.len().is_multiple_of(PACKED_BYTES) {
             return None;

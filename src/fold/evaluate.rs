@@ -1,7 +1,6 @@
 //! From what held before a step and what holds after it to decisions (FORMATS.md, evaluation 4-6).
 //! Promise: a limit is a pure predicate on its total; decisions are the difference and nothing
-//! else
-//! (C3), in the page's order.
+//! else (C3), in the page's order.
 
 use compact_str::CompactString;
 use uuid::Uuid;

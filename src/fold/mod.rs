@@ -1,6 +1,5 @@
 //! The pure core: `fold(state, batch) -> decisions` (L1). Same lines, same `now`, same decisions
-//! to
-//! the byte, however the lines are cut into batches. It reads no storage, clock, environment or
+//! to the byte, however the lines are cut into batches. It reads no storage, clock, environment or
 //! random source, logs nothing, awaits nothing, uses no floats, and nothing depends on hash order.
 //!
 //! A billed event walks: `billed` (checks, dedup, tallies) -> `evaluate` (what each limit holds

@@ -1,7 +1,6 @@
 //! The state as rows: what a checkpoint writes, what a start reads back, and which rows a batch
 //! needs before it is folded. Promise: the fold itself never waits for a row; a row that is
-//! neither
-//! in memory nor in the store is empty.
+//! neither in memory nor in the store is empty.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use compact_str::CompactString;
 use super::event::{BilledEvent, Change, Command, Input, Line};
 use super::group::{DayGroup, Distinct, LimitNumber};
 use super::limit::{LimitSpec, Measure, Scope, ScopeKind, Window};
-use super::limit_state::{Arming, Limit};
+use super::limit_state::{Arming, Limit, Place};
 use super::sliding::Sliding;
 use super::state::{Account, Counts, State};
 use super::table::Epoch;
@@ -349,8 +348,10 @@ impl State {
             [(ScopeKind::Recipient, &event.recipient), (ScopeKind::Sender, &event.sender)]
         {
             let Some(number) = number else { continue };
-            for id in [None, Some(number.clone())] {
-                let place = self.place(account, &Scope { kind, id });
+            // A number that is no name is meant by no limit: it is not made one here.
+            let named = self.names.find(number).map(Some);
+            for name in [Some(None), named].into_iter().flatten() {
+                let place = Place { account, kind, name };
                 numbers.extend(self.limits.at(&place).iter().map(|limit| (*limit, number.clone())));
             }
         }

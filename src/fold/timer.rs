@@ -1,7 +1,6 @@
 //! Timers: what happens by time alone (T6, K8): a calendar window ends, a sliding block runs out.
 //! Promise: they fire in order of (time, account_id, limit_id, group), each at its own time. A
-//! timer
-//! that finds nothing to tell tells nothing, so setting one too many is harmless.
+//! timer that finds nothing to tell tells nothing, so setting one too many is harmless.
 
 use compact_str::CompactString;
 

@@ -1,6 +1,5 @@
 //! The journal: what was folded, in order, as a chain of small records (L3, L4). Promise: whether
-//! a
-//! record extends another is one pure function, so every reader sees the same chain.
+//! a record extends another is one pure function, so every reader sees the same chain.
 
 mod chain;
 mod record;

@@ -1,3 +1,5 @@
+//! Log files of every packing through `run`, as a user would name them.
+
 use std::io::Write;
 use std::path::Path;
 

@@ -132,8 +132,7 @@ struct Beat {
 }
 
 /// One thread's heartbeat. Dropped in order, the thread is no longer expected to move; dropped in
-/// a
-/// panic, it counts as dead for good.
+/// a panic, it counts as dead for good.
 #[derive(Debug)]
 pub struct Heartbeat {
     name: String,

@@ -1,7 +1,6 @@
-//! Logs in Avro container files: billed events, commands and ticks, of one kind or mixed.
-//! Promise: the writer's schema is resolved to ours by the same plans as on topics, each datum is
-//! a
-//! line by its own, and what cannot be read on ends the log with a fault, never in silence.
+//! Logs in Avro container files: billed events, commands and ticks, of one kind or mixed. Promise:
+//! the writer's schema is resolved to ours by the same plans as on topics, each datum is a line by
+//! its own, and what cannot be read on ends the log with a fault, never in silence.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 //! Bytes to types and back, for every topic and log: strict on the way in, exact on the way out.
 //! Promise: no bytes make it panic, and whatever breaks rule 1 of FORMATS.md becomes a refusal
-//! with
-//! its reason (C6). It refuses to judge what needs the state: unknown limits, duplicates, futures.
+//! with its reason (C6). It refuses to judge what needs the state: unknown limits, duplicates,
+//! futures.
 //!
 //! A record walks: `decoder` (which encoding) -> `json` or `avro` (bytes to fields) -> `raw` ->
 //! `validate` (fields to fold types). A decision walks: `shown` (its record) -> `encoder`.

@@ -1,13 +1,12 @@
 //! The loop of one partition (DESIGN.md, "The journal"): read the journal all the time, fold what
-//! is
-//! there, append a record, and only when it has won tell anyone. Promise: nothing leaves before
-//! its
-//! record is acknowledged and in the valid chain (L3); after any loss everything folded on top is
-//! thrown away and read again. It waits for nothing: `turn` does what can be done now.
+//! is there, append a record, and only when it has won tell anyone. Promise: nothing leaves before
+//! its record is acknowledged and in the valid chain (L3); after any loss everything folded on top
+//! is thrown away and read again. It waits for nothing: `turn` does what can be done now.
 
 mod append;
 mod fault;
 mod follow;
+mod publish;
 
 pub use fault::Fault;
 
@@ -319,50 +318,6 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         Ok(())
     }
 
-    fn publish(&mut self, turn: &mut Turn) -> Result<(), Fault> {
-        let mut ids = self.ids + 1;
-        turn.progress |= self.outbox.send(&mut self.log, &mut ids)?;
-        let now = self.chain.as_ref().map_or(Millis(0), |tip| tip.now);
-        let state = &self.state;
-        let known = |key: &str| state.sequence(&account_of(key));
-        turn.progress |= self.blocks.publish(&mut self.log, &mut ids, now, known)?;
-        self.ids = ids;
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, turn: &mut Turn) -> Result<(), Fault> {
-        if let Some(written) = self.store.written() {
-            turn.progress = true;
-            match written {
-                Ok(epoch) => {
-                    let memory = self.options.memory_bytes_max;
-                    let tip = self.checkpoints.written(epoch, &mut self.state, memory);
-                    if let Some(tip) = tip {
-                        self.log.commit(tip.billed, tip.commands);
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a checkpoint failed; the next will hold its rows");
-                    // The rows of the failed checkpoint count as written in memory: start over.
-                    return self.lost(format!("a checkpoint failed: {error}"), turn);
-                }
-            }
-        }
-        let settled = self.pending.is_empty() && self.ready.is_none() && self.behind.is_empty();
-        if self.winding_down
-            && settled
-            && let Some(tip) = self.chain.clone()
-        {
-            self.checkpoints.freeze_last(&tip, &mut self.state, self.intake.folded());
-        }
-        let through = self.published_through();
-        if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
-            self.store.submit(ready);
-            turn.progress = true;
-        }
-        Ok(())
-    }
-
     /// The chain's end, for those who look on.
     #[must_use]
     pub fn chain(&self) -> Option<&Tip> {
@@ -404,10 +359,4 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     pub fn store_mut(&mut self) -> &mut S {
         &mut self.store
     }
-}
-
-/// The account of a block key: `%2F` and `%25` stand for `/` and `%`.
-fn account_of(block_key: &str) -> String {
-    let account = block_key.split('/').next().unwrap_or_default();
-    account.replace("%2F", "/").replace("%25", "%")
 }

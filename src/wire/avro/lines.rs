@@ -1,7 +1,6 @@
-//! Avro datums of our schemas to what the fold reads, by the same rules as JSON lines.
-//! Promise: bytes that do not fit the schema are `undecodable`, values that break a rule
-//! `invalid`,
-//! the latter naming the ids that the record gives.
+//! Avro datums of our schemas to what the fold reads, by the same rules as JSON lines. Promise:
+//! bytes that do not fit the schema are `undecodable`, values that break a rule `invalid`, the
+//! latter naming the ids that the record gives.
 
 use super::datum::{Datum, Unfit};
 use super::plan::Plan;

@@ -1,6 +1,6 @@
 //! Records as JSON, one object a line: the form of files, of `kcat` users and of `tollgate
-//! replay`.
-//! Promise: reading is strict and total, writing gives the lines of FORMATS.md to the letter.
+//! replay`. Promise: reading is strict and total, writing gives the lines of FORMATS.md to the
+//! letter.
 
 mod line;
 mod syntax;

@@ -1,0 +1,59 @@
+//! What follows a decision: outputs and block records to their topics, rows to the store. Promise:
+//! both only for what stands in the valid chain.
+
+use super::super::log::Log;
+use super::{Fault, Partition, Turn};
+use crate::store::Store;
+use crate::time::{Clock, Millis};
+
+impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
+    pub(super) fn publish(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        let mut ids = self.ids + 1;
+        turn.progress |= self.outbox.send(&mut self.log, &mut ids)?;
+        let now = self.chain.as_ref().map_or(Millis(0), |tip| tip.now);
+        let state = &self.state;
+        let known = |key: &str| state.sequence(&account_of(key));
+        turn.progress |= self.blocks.publish(&mut self.log, &mut ids, now, known)?;
+        self.ids = ids;
+        Ok(())
+    }
+
+    pub(super) fn checkpoint(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        if let Some(written) = self.store.written() {
+            turn.progress = true;
+            match written {
+                Ok(epoch) => {
+                    let memory = self.options.memory_bytes_max;
+                    let tip = self.checkpoints.written(epoch, &mut self.state, memory);
+                    if let Some(tip) = tip {
+                        self.log.commit(tip.billed, tip.commands);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a checkpoint failed; the next will hold its rows");
+                    // The rows of the failed checkpoint count as written in memory: start over.
+                    return self.lost(format!("a checkpoint failed: {error}"), turn);
+                }
+            }
+        }
+        let settled = self.pending.is_empty() && self.ready.is_none() && self.behind.is_empty();
+        if self.winding_down
+            && settled
+            && let Some(tip) = self.chain.clone()
+        {
+            self.checkpoints.freeze_last(&tip, &mut self.state, self.intake.folded());
+        }
+        let through = self.published_through();
+        if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
+            self.store.submit(ready);
+            turn.progress = true;
+        }
+        Ok(())
+    }
+}
+
+/// The account of a block key: `%2F` and `%25` stand for `/` and `%`.
+fn account_of(block_key: &str) -> String {
+    let account = block_key.split('/').next().unwrap_or_default();
+    account.replace("%2F", "/").replace("%25", "%")
+}

@@ -1,6 +1,7 @@
 //! The state as rows: what a checkpoint writes, what a start reads back, and which rows a batch
 //! needs before it is folded. Promise: the fold itself never waits for a row; a row that is
-//! neither in memory nor in the store is empty.
+//! neither in memory nor in the store is empty. Longer than 400 lines: what a row kind writes,
+//! reads back and needs must agree, so it stands in one place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -67,11 +67,8 @@ impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
 
     /// The row to be changed, made if it is new.
     pub fn change(&mut self, key: &K) -> &mut V {
-        if !self.rows.contains_key(key) {
-            let row = Row { value: V::default(), changed: 0, used: self.epoch };
-            self.rows.insert(key.clone(), row);
-        }
-        let row = self.rows.get_mut(key).expect("was just seen or made");
+        let new = Row { value: V::default(), changed: 0, used: self.epoch };
+        let row = self.rows.entry(key.clone()).or_insert(new);
         row.used = self.epoch;
         if row.changed != self.epoch {
             row.changed = self.epoch;

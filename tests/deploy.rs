@@ -62,3 +62,17 @@ fn containers_set_variables_that_are_known() {
     let said = String::from_utf8_lossy(&check.stderr);
     assert!(check.status.success(), "config check with the containers' variables: {said}");
 }
+
+/// Cargo reads no manifest whose declared targets are missing, not even to build another one.
+#[test]
+fn the_image_has_every_folder_that_the_manifest_names() {
+    let (manifest, image) = (text_of("Cargo.toml"), text_of("deploy/Dockerfile"));
+    let ignored = text_of(".dockerignore");
+    for (target, folder) in [("[[bench]]", "benches"), ("[[test]]", "tests")] {
+        if manifest.contains(target) {
+            let copied = image.contains(&format!("COPY {folder} {folder}"));
+            let sent = ignored.lines().any(|line| line == format!("!{folder}"));
+            assert!(copied && sent, "Cargo.toml names a {target}, the image has no {folder}/");
+        }
+    }
+}

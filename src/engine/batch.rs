@@ -3,7 +3,7 @@
 //! them.
 
 use super::intake::Waiting;
-use super::log::{Output, Topic};
+use super::log::{Output, Source, Topic};
 use crate::fold::decision::{BlockChanged, Decision};
 use crate::fold::limit::ScopeKind;
 use crate::fold::{Counts, State};
@@ -25,6 +25,8 @@ pub struct Folded {
     pub now: Millis,
     /// Bytes of rejected lines, in the order of their `Rejected` decisions.
     originals: Vec<Vec<u8>>,
+    /// Lines of the command topic.
+    pub commands: u64,
     /// Record timestamp of the oldest line, for the lag to the decision.
     pub oldest: Option<Millis>,
 }
@@ -45,6 +47,7 @@ pub fn fold(state: &mut State, lines: Vec<Waiting>, tick: Millis) -> Folded {
     let mut originals = Vec::new();
     let oldest = lines.first().map(|waiting| waiting.raw.timestamp);
     let none = lines.is_empty();
+    let commands = lines.iter().filter(|waiting| waiting.source == Source::Commands).count() as u64;
     for waiting in lines {
         let rejects = state.counts().rejects;
         state.fold_line(&waiting.line, &mut decisions);
@@ -60,7 +63,7 @@ pub fn fold(state: &mut State, lines: Vec<Waiting>, tick: Millis) -> Folded {
     let now = state.now().expect("a tick has moved now");
     let decisions_hash = hash(&decisions);
     let control = state.counts().since(&before);
-    Folded { control, decisions, decisions_hash, now, originals, oldest }
+    Folded { control, decisions, decisions_hash, now, originals, commands, oldest }
 }
 
 fn hash(decisions: &[Decision]) -> Hash {

@@ -320,6 +320,7 @@ impl Running {
         let (metrics, all) = (&self.metrics, &telemetry.metrics);
         for won in &turn.won {
             metrics.events.inc_by(won.control.events);
+            metrics.commands.inc_by(won.commands);
             metrics.duplicates.inc_by(won.control.duplicates);
             metrics.journal_position.set(i64::try_from(won.seq).unwrap_or(i64::MAX));
             for decision in &won.decisions {
@@ -339,6 +340,10 @@ impl Running {
         if turn.lost.is_some() {
             metrics.append_losses.inc();
         }
+        metrics.output_retries.inc_by(turn.retries);
+        if let Some(took_ms) = turn.checkpoint_ms {
+            all.checkpoint_seconds.observe(took_ms.max(0) as f64 / 1_000.0);
+        }
         let Some(partition) = &mut self.partition else { return };
         if partition.owning() {
             self.health.recovered();
@@ -350,6 +355,9 @@ impl Running {
             let (resident, evictable, ids) = partition.state().rows();
             metrics.state_rows.set((resident + evictable + ids) as i64);
             metrics.state_bytes.set(i64::try_from(partition.store_mut().bytes()).unwrap_or(0));
+            if let Some(stored) = partition.stored() {
+                metrics.checkpoint_position.set(i64::try_from(stored).unwrap_or(i64::MAX));
+            }
             metrics.outputs_outstanding.set(partition.outputs_outstanding() as i64);
             if let Some(lag) = lag(partition) {
                 metrics.lag_lines.set(i64::try_from(lag).unwrap_or(i64::MAX));

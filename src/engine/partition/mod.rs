@@ -43,6 +43,10 @@ pub struct Turn {
     pub won: Vec<Won>,
     /// Why what was folded had to be thrown away, if it had.
     pub lost: Option<String>,
+    /// Outputs that failed and are sent again.
+    pub retries: u64,
+    /// Milliseconds that a checkpoint took which was written now.
+    pub checkpoint_ms: Option<i64>,
 }
 
 /// A record of the valid chain and what it decided.
@@ -50,6 +54,8 @@ pub struct Turn {
 pub struct Won {
     pub seq: u64,
     pub control: Counts,
+    /// Lines of the command topic.
+    pub commands: u64,
     pub decisions: Vec<Decision>,
     /// Milliseconds from the append to its acknowledgement; `None` if folded from the journal.
     pub append_ms: Option<i64>,
@@ -100,6 +106,8 @@ pub struct Partition<L, S, C> {
     outbox: Outbox,
     blocks: Blocks,
     checkpoints: Checkpoints,
+    /// When the checkpoint under way was submitted.
+    checkpoint_began: Option<Millis>,
     /// Offsets of billed and commands at which this partition's intake began; `None` before.
     begun: Option<(u64, u64)>,
     /// The journal was read to its end, a moment ago.
@@ -133,6 +141,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             state: State::new(options.dedup_minutes),
             intake: Intake::new(names, lines, bytes, placement),
             checkpoints: Checkpoints::new(&options),
+            checkpoint_began: None,
             options,
             log,
             store,
@@ -222,6 +231,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                 }
                 Ack::PublishFailed { id, reason } => {
                     tracing::warn!(reason, "an output is sent again");
+                    turn.retries += 1;
                     if !self.outbox.failed(id) {
                         self.blocks.failed(id);
                     }
@@ -282,9 +292,9 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         for (key, row) in outputs.blocks {
             self.blocks.decide(key, row);
         }
-        let Folded { control, decisions, oldest, .. } = folded;
+        let Folded { control, decisions, commands, oldest, .. } = folded;
         let won_at = self.clock.now();
-        turn.won.push(Won { seq, control, decisions, append_ms, won_at, oldest });
+        turn.won.push(Won { seq, control, commands, decisions, append_ms, won_at, oldest });
     }
 
     /// Throws away what was folded on top of the chain and reads on with a new producer.
@@ -322,6 +332,12 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     #[must_use]
     pub fn chain(&self) -> Option<&Tip> {
         self.chain.as_ref()
+    }
+
+    /// Position of the rows in the store.
+    #[must_use]
+    pub fn stored(&self) -> Option<u64> {
+        self.checkpoints.stored()
     }
 
     /// Whether recovery is over.

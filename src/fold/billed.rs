@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::decision::Decision;
 use super::dedup::{Seen, digest16};
-use super::evaluate::{Holding, Step, Trigger};
+use super::evaluate::{Holding, Looked, Trigger};
 use super::event::{BilledEvent, Position, Reason};
 use super::group::{DayGroup, LimitNumber};
 use super::limit::{Amount, Measure, Only, ScopeKind, Window};
@@ -188,43 +188,23 @@ impl State {
         if bounds.start > billed.now {
             return self.set_timer_at_most(number, "".into(), bounds.start);
         }
-        let limit = self.limits.get_mut(number).expect("a concerned limit is there");
+        let limit = self.limit(number);
         let scope = touched.iter().find(|one| one.scope.kind == limit.spec.scope.kind);
         let scope = scope.expect("a concerned calendar limit's scope was touched");
-        let mut before = match window {
+        let mut tally = match window {
             Calendar::Day(_) => scope.day,
             Calendar::Month(_) => scope.month,
         };
-        let total_before = amount_of(limit.spec.measure, before);
-        before.add(billed.event.cost, billed.event.requests);
-        let total_after = amount_of(limit.spec.measure, before);
+        let total_before = amount_of(limit.spec.measure, tally);
+        tally.add(billed.event.cost, billed.event.requests);
+        let total_after = amount_of(limit.spec.measure, tally);
         let hold =
             |total: Amount| Holding::of(&limit.spec, limit.version, total.units(), || bounds.end);
         let (before, after) = (hold(total_before), hold(total_after));
-        if before == after {
-            return;
-        }
-        let account = &mut self.accounts[billed.account.0 as usize];
-        let account_id = account.id.clone();
-        let step = Step {
-            trigger: Trigger::Event(billed.event, billed.position),
-            now: billed.now,
-            account_id: &account_id,
-            limit,
-            group: &CompactString::const_new(""),
-            bounds: Some(bounds),
-            arming: limit.arming.current(limit.version, bounds.start),
-            before,
-            after,
-            total_before,
-            total_after,
-        };
-        if State::decide(&step, account, &mut self.changed, billed.account, out) {
-            limit.arming.cease(limit.version, bounds.start);
-            self.changed.limits.insert((billed.account, limit.spec.limit_id.clone()));
-        }
-        if after.blocked_until().is_some() {
-            self.set_timer_at_most(number, "".into(), bounds.end);
+        if before != after {
+            let trigger = Trigger::Event(billed.event, billed.position);
+            let looked = Looked { before, after, total_before, total_after };
+            self.step_calendar(number, trigger, bounds, looked, out);
         }
     }
 
@@ -249,7 +229,7 @@ impl State {
         if before != after {
             let trigger = Trigger::Event(event, billed.position);
             let looked = Looked { before, after, total_before, total_after };
-            self.step_sliding(number, &group, trigger, now, looked, out);
+            self.step_sliding(number, &group, trigger, looked, out);
         }
     }
 
@@ -286,7 +266,7 @@ impl State {
         };
         if looked.before != looked.after {
             let trigger = Trigger::Event(billed.event, billed.position);
-            self.step_distinct(number, &key, trigger, billed.now, looked, out);
+            self.step_distinct(number, &key, trigger, looked, out);
         }
     }
 
@@ -302,14 +282,6 @@ impl State {
         };
         id.clone().expect("a limit on numbers concerns only events that have one")
     }
-}
-
-/// A limit's totals and what it holds, before and after a step.
-pub(super) struct Looked {
-    pub before: Holding,
-    pub after: Holding,
-    pub total_before: Amount,
-    pub total_after: Amount,
 }
 
 pub(super) fn amount_of(measure: Measure, tally: Tally) -> Amount {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::billed::{Looked, amount_of};
+use super::billed::amount_of;
 use super::decision::Decision;
-use super::evaluate::{Holding, Step, Trigger};
+use super::evaluate::{Holding, Looked, Trigger};
 use super::event::{Change, Command, Position, Reason};
 use super::group::{DayGroup, LimitNumber};
 use super::limit::{Amount, LimitSpec, Measure, Window};
 use super::state::State;
+use super::step::Ground;
 use super::tally::{AccountNumber, Calendar};
 use crate::time::{Day, Millis};
 
@@ -129,7 +130,6 @@ impl State {
         trigger: Trigger<'_>,
         out: &mut Vec<Decision>,
     ) {
-        let now = self.moved_now();
         let bounds = window.bounds();
         let limit = self.limit(number);
         let (account, spec) = (limit.account, limit.spec.clone());
@@ -138,31 +138,15 @@ impl State {
         let tally = self.tallies.get(&key).copied().unwrap_or_default();
         let has_early = self.tallies.contains(&early);
         let total = amount_of(spec.measure, tally);
-        let limit = self.limits.get_mut(number).expect("was just read");
+        let version = self.limit(number).version;
         let until = || bounds.end;
         let before = former.map_or_else(Holding::default, |former| {
             Holding::of(&former.spec, former.version, total.units(), until)
         });
-        let after = Holding::of(&spec, limit.version, total.units(), until);
-        let row = &mut self.accounts[account.0 as usize];
-        let account_id = row.id.clone();
-        let step = Step {
-            trigger,
-            now,
-            account_id: &account_id,
-            limit,
-            group: &CompactString::const_new(""),
-            bounds: Some(bounds),
-            arming: limit.arming.current(limit.version, bounds.start),
-            before,
-            after,
-            total_before: total,
-            total_after: total,
-        };
-        if State::decide(&step, row, &mut self.changed, account, out) {
-            limit.arming.cease(limit.version, bounds.start);
-        }
-        if after.blocked_until().is_some() || has_early {
+        let after = Holding::of(&spec, version, total.units(), until);
+        let looked = Looked { before, after, total_before: total, total_after: total };
+        self.step_calendar(number, trigger, bounds, looked, out);
+        if has_early {
             self.set_timer_at_most(number, "".into(), bounds.end);
         }
     }
@@ -182,7 +166,7 @@ impl State {
         let (total_after, after) = holding(&limit.spec, limit.version);
         if before != after {
             let looked = Looked { before, after, total_before, total_after };
-            self.step_sliding(number, group, trigger, self.moved_now(), looked, out);
+            self.step_sliding(number, group, trigger, looked, out);
         }
     }
 
@@ -202,7 +186,7 @@ impl State {
         if before != after {
             let total = Amount::Count(count);
             let looked = Looked { before, after, total_before: total, total_after: total };
-            self.step_distinct(number, key, trigger, self.moved_now(), looked, out);
+            self.step_distinct(number, key, trigger, looked, out);
         }
     }
 
@@ -213,24 +197,10 @@ impl State {
         let timers = std::mem::take(&mut self.limits.get_mut(number).expect("found").timers);
         for (group, at) in timers {
             let (total, before) = self.present(number, &group, now);
-            let limit = self.limits.get(number).expect("was just found");
-            let account = limit.account;
-            let row = &mut self.accounts[account.0 as usize];
-            let account_id = row.id.clone();
-            let step = Step {
-                trigger,
-                now,
-                account_id: &account_id,
-                limit,
-                group: &group,
-                bounds: None,
-                arming: 1,
-                before,
-                after: Holding::default(),
-                total_before: total,
-                total_after: total,
-            };
-            State::decide(&step, row, &mut self.changed, account, out);
+            let after = Holding::default();
+            let looked = Looked { before, after, total_before: total, total_after: total };
+            let ground = Ground { number, group: &group, trigger, bounds: None, arming: 1 };
+            self.conclude(&ground, looked, out);
             self.forget_timer(number, group, at);
         }
         let limit = self.limit(number);

@@ -101,6 +101,14 @@ impl Holding {
     }
 }
 
+/// A limit's totals and what it holds, before and after a step.
+pub(super) struct Looked {
+    pub before: Holding,
+    pub after: Holding,
+    pub total_before: Amount,
+    pub total_after: Amount,
+}
+
 /// One look at one limit and group.
 pub(super) struct Step<'a> {
     pub trigger: Trigger<'a>,
@@ -111,16 +119,13 @@ pub(super) struct Step<'a> {
     /// `None` for sliding windows.
     pub bounds: Option<Bounds>,
     pub arming: u32,
-    pub before: Holding,
-    pub after: Holding,
-    pub total_before: Amount,
-    pub total_after: Amount,
+    pub looked: Looked,
 }
 
 impl Step<'_> {
     /// Emits the step's decisions; true when a threshold or the reach ceased to hold.
     pub fn decide(&self, sequence: &mut u64, out: &mut Vec<Decision>) -> bool {
-        let (before, after) = (&self.before, &self.after);
+        let (before, after) = (&self.looked.before, &self.looked.after);
         if before == after {
             return false;
         }
@@ -176,7 +181,7 @@ impl Step<'_> {
         out.push(Decision::BlockChanged(BlockChanged {
             evidence: self.evidence(Uuid::new_v5(&NAMESPACE, text.as_bytes())),
             block_key,
-            blocked_until: self.after.blocked_until(),
+            blocked_until: self.looked.after.blocked_until(),
             sequence: *sequence,
         }));
     }
@@ -192,8 +197,8 @@ impl Step<'_> {
             measure: limit.spec.measure,
             window: limit.spec.window.clone(),
             configured_limit: limit.spec.amount,
-            before: self.total_before,
-            current: self.total_after,
+            before: self.looked.total_before,
+            current: self.looked.total_after,
             now: self.now,
             cause: self.trigger.cause(),
         }

@@ -3,7 +3,7 @@
 //! random source, logs nothing, awaits nothing, uses no floats, and nothing depends on hash order.
 //!
 //! A billed event walks: `billed` (checks, dedup, tallies) -> `evaluate` (what each limit holds
-//! before and after) -> `decision`. Commands and timers come to `evaluate` by their own files.
+//! before and after) -> `decision`. Commands and timers come to `evaluate` by their own files, all through `step`.
 
 #![deny(clippy::float_arithmetic, clippy::iter_over_hash_type)]
 
@@ -21,6 +21,7 @@ mod names;
 mod rows;
 mod sliding;
 mod state;
+mod step;
 mod table;
 mod tally;
 mod timer;

@@ -7,7 +7,6 @@ use compact_str::CompactString;
 
 use super::decision::{Decision, Rejected};
 use super::dedup::Dedup;
-use super::evaluate::Step;
 use super::event::{Input, Line, Position, Reason, Refusal};
 use super::group::{DayGroup, Distinct, Groups, LimitNumber};
 use super::limit::{LimitSpec, Scope, ScopeKind};
@@ -253,25 +252,6 @@ impl State {
 
     pub(super) fn limit(&self, number: LimitNumber) -> &Limit {
         self.limits.get(number).expect("a number that was just found names a limit")
-    }
-
-    /// Runs a step and keeps what it says about the account's sequence. True when something
-    /// ceased.
-    pub(super) fn decide(
-        step: &Step<'_>,
-        account: &mut Account,
-        changed: &mut Changed,
-        number: AccountNumber,
-        out: &mut Vec<Decision>,
-    ) -> bool {
-        let before = account.sequence;
-        let mut sequence = before;
-        let ceased = step.decide(&mut sequence, out);
-        if sequence != before {
-            account.sequence = sequence;
-            changed.accounts.insert(number);
-        }
-        ceased
     }
 
     /// Every tally in memory, sorted by the bytes of account, kind, id, window, start. For replay,

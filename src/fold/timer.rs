@@ -4,9 +4,9 @@
 
 use compact_str::CompactString;
 
-use super::billed::{Looked, amount_of};
+use super::billed::amount_of;
 use super::decision::Decision;
-use super::evaluate::{Holding, Step, Trigger};
+use super::evaluate::{Holding, Looked, Trigger};
 use super::group::{DayGroup, LimitNumber};
 use super::limit::{Amount, LimitSpec, Measure, Window};
 use super::state::State;
@@ -86,7 +86,7 @@ impl State {
         let (total_before, before) = self.sliding_holding(number, group, earlier);
         let (total_after, after) = self.sliding_holding(number, group, since);
         let looked = Looked { before, after, total_before, total_after };
-        self.step_sliding(number, group, Trigger::WindowEnd, timer.at, looked, out);
+        self.step_sliding(number, group, Trigger::WindowEnd, looked, out);
     }
 
     /// A new day or month of a limit on cost or requests.
@@ -103,26 +103,9 @@ impl State {
         let hold = |total: Amount, until| Holding::of(&spec, version, total.units(), || until);
         let before = hold(total_ended, bounds.start).into_next_window();
         let after = hold(total_after, bounds.end);
-        let limit = self.limits.get(timer.limit).expect("was just read");
-        let account_id = timer.account_id.clone();
-        let step = Step {
-            trigger: Trigger::WindowEnd,
-            now: timer.at,
-            account_id: &account_id,
-            limit,
-            group: &timer.group,
-            bounds: Some(bounds),
-            arming: limit.arming.current(version, bounds.start),
-            before,
-            after,
-            total_before: zero(spec.measure),
-            total_after,
-        };
-        let row = &mut self.accounts[account.0 as usize];
-        State::decide(&step, row, &mut self.changed, account, out);
-        if after.blocked_until().is_some() {
-            self.set_timer_at_most(timer.limit, timer.group.clone(), bounds.end);
-        }
+        let total_before = zero(spec.measure);
+        let looked = Looked { before, after, total_before, total_after };
+        self.step_calendar(timer.limit, Trigger::WindowEnd, bounds, looked, out);
     }
 
     /// A new day of one group of a distinct-recipient limit.
@@ -145,7 +128,7 @@ impl State {
             total_after: Amount::Count(begun),
         };
         let key = DayGroup { day, group: timer.group.clone() };
-        self.step_distinct(timer.limit, &key, Trigger::WindowEnd, timer.at, looked, out);
+        self.step_distinct(timer.limit, &key, Trigger::WindowEnd, looked, out);
     }
 
     /// A sliding group's total after `since`, and what its limit holds at it.
@@ -178,78 +161,6 @@ impl State {
         };
         let holding = Holding::of(spec, version, i128::from(total), until);
         (Amount::Count(total), holding)
-    }
-
-    /// Decides on a sliding group and sets its timer to the block's end.
-    pub(super) fn step_sliding(
-        &mut self,
-        number: LimitNumber,
-        group: &CompactString,
-        trigger: Trigger<'_>,
-        now: Millis,
-        looked: Looked,
-        out: &mut Vec<Decision>,
-    ) {
-        let limit = self.limits.get(number).expect("the limit looked at is there");
-        let number_of_account = limit.account;
-        let account = &mut self.accounts[number_of_account.0 as usize];
-        let account_id = account.id.clone();
-        let Looked { before, after, total_before, total_after } = looked;
-        let step = Step {
-            trigger,
-            now,
-            account_id: &account_id,
-            limit,
-            group,
-            bounds: None,
-            arming: 1,
-            before,
-            after,
-            total_before,
-            total_after,
-        };
-        State::decide(&step, account, &mut self.changed, number_of_account, out);
-        self.set_timer(number, group.clone(), after.blocked_until());
-    }
-
-    /// Decides on one day's group of a distinct-recipient limit.
-    pub(super) fn step_distinct(
-        &mut self,
-        number: LimitNumber,
-        key: &DayGroup,
-        trigger: Trigger<'_>,
-        now: Millis,
-        looked: Looked,
-        out: &mut Vec<Decision>,
-    ) {
-        let limit = self.limits.get(number).expect("the limit looked at is there");
-        let (number_of_account, version) = (limit.account, limit.version);
-        let bounds = Calendar::Day(key.day).bounds();
-        let arming = self.distincts.get(number, key).map(|row| row.arming).unwrap_or_default();
-        let account = &mut self.accounts[number_of_account.0 as usize];
-        let account_id = account.id.clone();
-        let Looked { before, after, total_before, total_after } = looked;
-        let step = Step {
-            trigger,
-            now,
-            account_id: &account_id,
-            limit,
-            group: &key.group,
-            bounds: Some(bounds),
-            arming: arming.current(version, bounds.start),
-            before,
-            after,
-            total_before,
-            total_after,
-        };
-        if State::decide(&step, account, &mut self.changed, number_of_account, out)
-            && !matches!(trigger, Trigger::WindowEnd)
-        {
-            self.distincts.change(number, key).arming.cease(version, bounds.start);
-        }
-        if after.blocked_until().is_some() {
-            self.set_timer_at_most(number, key.group.clone(), bounds.end);
-        }
     }
 
     /// Sets, moves or (with `None`) takes away a group's timer.

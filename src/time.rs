@@ -16,6 +16,12 @@ pub struct Millis(pub i64);
 /// Where the engine learns the time from; the fold gets it as an argument only (L1).
 pub trait Clock {
     fn now(&self) -> Millis;
+
+    /// Microseconds since a moment of its own, for durations alone. A clock that is set by hand
+    /// counts by its time.
+    fn micros(&self) -> i64 {
+        self.now().0 * 1_000
+    }
 }
 
 /// A UTC calendar day, counted from 1970-01-01.

@@ -25,11 +25,11 @@ fn strip(value: &mut Value) {
 
 #[test]
 fn logs_give_the_decisions_and_totals_beside_them() {
-    let folder = std::env::var("CONFORMANCE").unwrap_or("tests/conformance".to_owned());
-    let mut failed = 0;
+    let folder = "tests/conformance";
+    let mut differences = Vec::new();
     for name in ["plain-1", "plain-2", "plain-3", "stress-1", "stress-2", "stress-3"] {
         let read = |end: &str| {
-            std::fs::read(Path::new(&folder).join(format!("{name}{end}"))).expect("a log")
+            std::fs::read(Path::new(folder).join(format!("{name}{end}"))).expect("a log")
         };
         let mut state = State::new(10);
         let mut decisions = Vec::new();
@@ -52,22 +52,31 @@ fn logs_give_the_decisions_and_totals_beside_them() {
             written.push(b'\n');
         }
         let written = String::from_utf8(written).unwrap();
-        let mut expected = values(&String::from_utf8(read(".decisions.ndjson")).unwrap());
-        let mut actual = values(&written);
-        expected.iter_mut().for_each(strip);
-        let full = actual.clone();
-        actual.iter_mut().for_each(strip);
-        for index in 0..expected.len().max(actual.len()) {
-            let (a, b) = (expected.get(index), actual.get(index));
-            if a != b {
-                failed += 1;
-                println!(
-                    "{name} decision {index}:\n expected {a:#?}\n actual {:#?}",
-                    full.get(index)
-                );
-                break;
-            }
+        let mut totals = Vec::new();
+        for total in state.totals() {
+            json::write_total(&total, &mut totals);
+            totals.push(b'\n');
+        }
+        let totals = String::from_utf8(totals).unwrap();
+        for (kind, end, written) in
+            [("decision", ".decisions.ndjson", written), ("total", ".totals.ndjson", totals)]
+        {
+            let expected = String::from_utf8(read(end)).unwrap();
+            differences.extend(difference(&format!("{name} {kind}"), &expected, &written));
         }
     }
-    assert_eq!(failed, 0);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// The first difference of the lines, if they differ.
+fn difference(what: &str, expected: &str, written: &str) -> Option<String> {
+    let (mut expected, mut actual) = (values(expected), values(written));
+    expected.iter_mut().chain(&mut actual).for_each(strip);
+    for index in 0..expected.len().max(actual.len()) {
+        let (a, b) = (expected.get(index), actual.get(index));
+        if a != b {
+            return Some(format!("{what} {index}:\n expected {a:#?}\n actual {b:#?}"));
+        }
+    }
+    None
 }

@@ -158,12 +158,17 @@ impl Checkpoints {
             self.stored = Some(tip.seq);
         }
         for unused in UNUSED_EPOCHS {
-            let (_, evictable, _) = state.rows();
-            if evictable * ROW_BYTES <= memory_max {
+            if evictable_bytes(state) <= memory_max {
                 break;
             }
             state.evict(epoch, (epoch + 1).saturating_sub(unused));
         }
         tip
     }
+}
+
+/// Bytes of evictable rows in memory, estimated from their number.
+pub(super) fn evictable_bytes(state: &State) -> usize {
+    let (_, evictable, _) = state.rows();
+    evictable * ROW_BYTES
 }

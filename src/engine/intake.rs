@@ -162,12 +162,6 @@ impl Intake {
         drained(&self.billed) && drained(&self.commands)
     }
 
-    /// Lines read and not yet taken.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.billed.waiting.len() + self.commands.waiting.len()
-    }
-
     /// How far billed and commands are taken.
     #[must_use]
     pub fn folded(&self) -> (Folded, Folded) {

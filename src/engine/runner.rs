@@ -15,7 +15,7 @@ use super::options::Options;
 use super::partition::{Fault, Partition, Turn};
 use crate::store::Store;
 use crate::store::rocks::{RocksStore, Shared};
-use crate::telemetry::{PartitionHealth, PartitionMetrics, Stopwatch, SystemClock, Telemetry};
+use crate::telemetry::{PartitionHealth, PartitionMetrics, SystemClock, Telemetry};
 use crate::time::{Clock, Millis};
 use crate::wire::{Decoder, Encoder};
 
@@ -274,7 +274,6 @@ impl Running {
                 ..Turn::default()
             };
         }
-        let stopwatch = Stopwatch::start();
         let opened = match self.partition.take() {
             Some(partition) => Ok(partition),
             None if self.gone_at.is_some() => return Turn::default(),
@@ -288,7 +287,7 @@ impl Running {
         match turned {
             Ok(turn) => {
                 self.faults = 0;
-                self.observe(&turn, stopwatch.elapsed(), telemetry, now);
+                self.observe(&turn, telemetry, now);
                 turn
             }
             Err(fault) => self.failed(number, &fault, now),
@@ -316,7 +315,7 @@ impl Running {
         }
     }
 
-    fn observe(&mut self, turn: &Turn, took: Duration, telemetry: &Telemetry, now: Millis) {
+    fn observe(&mut self, turn: &Turn, telemetry: &Telemetry, now: Millis) {
         let (metrics, all) = (&self.metrics, &telemetry.metrics);
         for won in &turn.won {
             metrics.events.inc_by(won.control.events);
@@ -326,23 +325,21 @@ impl Running {
             for decision in &won.decisions {
                 metrics.decided(decision, won.won_at);
             }
-            let seconds = |ms: i64| ms.max(0) as f64 / 1_000.0;
-            if let Some(append_ms) = won.append_ms {
-                all.append_seconds.observe(seconds(append_ms));
+            all.fold_seconds.observe(seconds(won.fold_us));
+            if let Some(append_us) = won.append_us {
+                all.append_seconds.observe(seconds(append_us));
                 if let (Some(oldest), false) = (won.oldest, won.decisions.is_empty()) {
-                    all.event_to_decision_seconds.observe(seconds(won.won_at.0 - oldest.0));
+                    all.event_to_decision_seconds
+                        .observe(seconds(1_000 * (won.won_at.0 - oldest.0)));
                 }
             }
-        }
-        if !turn.won.is_empty() {
-            all.fold_seconds.observe(took.as_secs_f64());
         }
         if turn.lost.is_some() {
             metrics.append_losses.inc();
         }
         metrics.output_retries.inc_by(turn.retries);
-        if let Some(took_ms) = turn.checkpoint_ms {
-            all.checkpoint_seconds.observe(took_ms.max(0) as f64 / 1_000.0);
+        if let Some(took_us) = turn.checkpoint_us {
+            all.checkpoint_seconds.observe(seconds(took_us));
         }
         let Some(partition) = &mut self.partition else { return };
         if partition.owning() {
@@ -354,7 +351,9 @@ impl Running {
             self.lag_at = Millis(now.0 + LAG_EVERY_MS);
             let (resident, evictable, ids) = partition.state().rows();
             metrics.state_rows.set((resident + evictable + ids) as i64);
-            metrics.state_bytes.set(i64::try_from(partition.store_mut().bytes()).unwrap_or(0));
+            metrics.state_bytes.set(partition.state_bytes() as i64);
+            let on_disk = partition.store_mut().bytes();
+            metrics.store_bytes.set(i64::try_from(on_disk).unwrap_or(i64::MAX));
             if let Some(stored) = partition.stored() {
                 metrics.checkpoint_position.set(i64::try_from(stored).unwrap_or(i64::MAX));
             }
@@ -365,6 +364,10 @@ impl Running {
             }
         }
     }
+}
+
+fn seconds(micros: i64) -> f64 {
+    micros.max(0) as f64 / 1_000_000.0
 }
 
 /// Lines of events and commands that are not in the chain yet; `None` while brokers do not tell.

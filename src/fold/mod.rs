@@ -3,7 +3,8 @@
 //! random source, logs nothing, awaits nothing, uses no floats, and nothing depends on hash order.
 //!
 //! A billed event walks: `billed` (checks, dedup, tallies) -> `evaluate` (what each limit holds
-//! before and after) -> `decision`. Commands and timers come to `evaluate` by their own files, all through `step`.
+//! before and after) -> `decision`. Commands and timers come to `evaluate` by their own files;
+//! all end in `step`.
 
 #![deny(clippy::float_arithmetic, clippy::iter_over_hash_type)]
 

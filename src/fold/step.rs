@@ -1,5 +1,6 @@
 //! From a look at a limit to decisions and what they leave behind: the account's sequence, the
-//! limit's arming, the timer at a block's end. Every way to a limit (event, command, timer) ends here.
+//! limit's arming, the timer at a block's end. Every way to a limit (event, command, timer) ends
+//! here.
 
 use compact_str::CompactString;
 

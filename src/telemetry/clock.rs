@@ -1,6 +1,7 @@
 //! The real clocks: wall time as a `time::Clock`, and a monotonic stopwatch for measurements.
 //! Promise: the only place, with the engine's Kafka seam, that reads a clock of the machine.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::{Clock, Millis};
@@ -16,6 +17,11 @@ impl Clock for SystemClock {
         // against the brokers' refuses.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn micros(&self) -> i64 {
+        static START: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::start);
+        i64::try_from(START.elapsed().as_micros()).unwrap_or(i64::MAX)
     }
 }
 

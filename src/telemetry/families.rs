@@ -30,6 +30,7 @@ pub(super) struct Gauges {
     pub checkpoint_position: IntGaugeVec,
     pub state_rows: IntGaugeVec,
     pub state_bytes: IntGaugeVec,
+    pub store_bytes: IntGaugeVec,
     pub outputs_outstanding: IntGaugeVec,
 }
 
@@ -111,7 +112,11 @@ impl Gauges {
             state_rows: gauge("tollgate_state_rows", "Rows of the state in memory."),
             state_bytes: gauge(
                 "tollgate_state_bytes",
-                "Bytes of the state in memory, estimated; bounded by engine.memory_bytes_max.",
+                "Bytes of evictable rows in memory, estimated; bounded by engine.memory_bytes_max.",
+            ),
+            store_bytes: gauge(
+                "tollgate_store_bytes",
+                "Bytes of the partition's store, on disk and in its write buffers.",
             ),
             outputs_outstanding: gauge(
                 "tollgate_outputs_outstanding",
@@ -121,7 +126,7 @@ impl Gauges {
         }
     }
 
-    pub fn all(&self) -> [&IntGaugeVec; 8] {
+    pub fn all(&self) -> [&IntGaugeVec; 9] {
         [
             &self.owned,
             &self.stopped,
@@ -130,6 +135,7 @@ impl Gauges {
             &self.checkpoint_position,
             &self.state_rows,
             &self.state_bytes,
+            &self.store_bytes,
             &self.outputs_outstanding,
         ]
     }

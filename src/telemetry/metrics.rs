@@ -62,8 +62,10 @@ pub struct PartitionMetrics {
     pub checkpoint_position: IntGauge,
     /// Rows of the state in memory.
     pub state_rows: IntGauge,
-    /// Bytes of the state in memory, estimated.
+    /// Bytes of evictable rows in memory, estimated.
     pub state_bytes: IntGauge,
+    /// Bytes of the store.
+    pub store_bytes: IntGauge,
     /// Output records sent and not yet acknowledged.
     pub outputs_outstanding: IntGauge,
     rejects: [IntCounter; Reason::ALL.len()],
@@ -160,6 +162,7 @@ impl Metrics {
             checkpoint_position: at(&self.gauges.checkpoint_position),
             state_rows: at(&self.gauges.state_rows),
             state_bytes: at(&self.gauges.state_bytes),
+            store_bytes: at(&self.gauges.store_bytes),
             outputs_outstanding: at(&self.gauges.outputs_outstanding),
             rejects: Reason::ALL.map(rejects),
             decisions: KINDS.map(decisions),

@@ -28,7 +28,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                 self.fold_batch(lines, tick)?;
             }
             let Some(mut ready) = self.ready.take() else { break };
-            ready.appended_at = self.clock.now();
+            ready.appended_us = self.clock.micros();
             match self.log.append(ready.id, &ready.bytes) {
                 Ok(()) => self.pending.push_back(ready),
                 Err(log::Error::Full(_)) => {
@@ -108,7 +108,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.state.set_dedup_minutes(self.options.dedup_minutes);
         self.load(&lines, tick)?;
         let count = lines.len();
-        let folded = batch::fold(&mut self.state, lines, tick);
+        let folded = batch::fold(&mut self.state, lines, tick, &self.clock);
         tracing::debug!(lines = count, decisions = folded.decisions.len(), "folded a batch");
         let (billed, commands) = self.intake.folded();
         let record = Record {
@@ -135,7 +135,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.checkpoints.freeze_if_due(&tip, &mut self.state, (billed, commands), now);
         let outputs = self.encode(&folded)?;
         let id = self.next_id();
-        self.ready = Some(Pending { id, record, hash, bytes, folded, outputs, appended_at: now });
+        self.ready = Some(Pending { id, record, hash, bytes, folded, outputs, appended_us: 0 });
         Ok(())
     }
 

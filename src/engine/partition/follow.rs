@@ -222,7 +222,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             let (record, tip) = self.behind.pop_front().expect("was just seen");
             self.state.set_dedup_minutes(record.dedup_minutes);
             self.load(&lines, record.now)?;
-            let folded = batch::fold(&mut self.state, lines, record.now);
+            let folded = batch::fold(&mut self.state, lines, record.now, &self.clock);
             compare(&record, &folded)?;
             let outputs = self.encode(&folded)?;
             self.outbox.learn(record.published_through);

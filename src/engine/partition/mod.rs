@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use super::batch::{Folded, Outputs};
 use super::blocks::Blocks;
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{Checkpoints, evictable_bytes};
 use super::intake::{Intake, Waiting};
 use super::log::{Ack, Log};
 use super::options::Options;
@@ -45,8 +45,8 @@ pub struct Turn {
     pub lost: Option<String>,
     /// Outputs that failed and are sent again.
     pub retries: u64,
-    /// Milliseconds that a checkpoint took which was written now.
-    pub checkpoint_ms: Option<i64>,
+    /// Microseconds that a checkpoint took which was written now.
+    pub checkpoint_us: Option<i64>,
 }
 
 /// A record of the valid chain and what it decided.
@@ -57,8 +57,10 @@ pub struct Won {
     /// Lines of the command topic.
     pub commands: u64,
     pub decisions: Vec<Decision>,
-    /// Milliseconds from the append to its acknowledgement; `None` if folded from the journal.
-    pub append_ms: Option<i64>,
+    /// Microseconds that the fold took.
+    pub fold_us: i64,
+    /// Microseconds from the append to its acknowledgement; `None` if folded from the journal.
+    pub append_us: Option<i64>,
     pub won_at: Millis,
     pub oldest: Option<Millis>,
 }
@@ -72,7 +74,8 @@ struct Pending {
     bytes: Vec<u8>,
     folded: Folded,
     outputs: Outputs,
-    appended_at: Millis,
+    /// By the clock's `micros`.
+    appended_us: i64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -106,8 +109,8 @@ pub struct Partition<L, S, C> {
     outbox: Outbox,
     blocks: Blocks,
     checkpoints: Checkpoints,
-    /// When the checkpoint under way was submitted.
-    checkpoint_began: Option<Millis>,
+    /// When the checkpoint under way was submitted, by the clock's `micros`.
+    checkpoint_began_us: Option<i64>,
     /// Offsets of billed and commands at which this partition's intake began; `None` before.
     begun: Option<(u64, u64)>,
     /// The journal was read to its end, a moment ago.
@@ -141,7 +144,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             state: State::new(options.dedup_minutes),
             intake: Intake::new(names, lines, bytes, placement),
             checkpoints: Checkpoints::new(&options),
-            checkpoint_began: None,
+            checkpoint_began_us: None,
             options,
             log,
             store,
@@ -272,11 +275,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     fn won(&mut self, offset: u64, turn: &mut Turn) {
         let pending = self.pending.pop_front().expect("what has won was pending");
         let tip = Tip::after(&pending.record, pending.hash, offset);
-        let now = self.clock.now();
-        let append_ms = Some(now.0 - pending.appended_at.0);
+        let append_us = Some(self.clock.micros() - pending.appended_us);
         self.chain = Some(tip.clone());
         self.checkpoints.won(&tip);
-        self.decided(pending.record.seq, pending.folded, pending.outputs, append_ms, turn);
+        self.decided(pending.record.seq, pending.folded, pending.outputs, append_us, turn);
     }
 
     /// A record of the valid chain is folded: its decisions may be told.
@@ -285,16 +287,25 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         seq: u64,
         folded: Folded,
         outputs: Outputs,
-        append_ms: Option<i64>,
+        append_us: Option<i64>,
         turn: &mut Turn,
     ) {
         self.outbox.push(seq, outputs.records);
         for (key, row) in outputs.blocks {
             self.blocks.decide(key, row);
         }
-        let Folded { control, decisions, commands, oldest, .. } = folded;
+        let Folded { control, decisions, commands, oldest, fold_us, .. } = folded;
         let won_at = self.clock.now();
-        turn.won.push(Won { seq, control, commands, decisions, append_ms, won_at, oldest });
+        turn.won.push(Won {
+            seq,
+            control,
+            commands,
+            decisions,
+            fold_us,
+            append_us,
+            won_at,
+            oldest,
+        });
     }
 
     /// Throws away what was folded on top of the chain and reads on with a new producer.
@@ -344,6 +355,12 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     #[must_use]
     pub fn owning(&self) -> bool {
         self.mode == Mode::Owning && self.behind.is_empty()
+    }
+
+    /// Bytes of evictable rows in memory, as the budget counts them.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        evictable_bytes(&self.state)
     }
 
     #[must_use]

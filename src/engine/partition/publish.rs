@@ -23,8 +23,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             turn.progress = true;
             match written {
                 Ok(epoch) => {
-                    let began = self.checkpoint_began.take();
-                    turn.checkpoint_ms = began.map(|began| self.clock.now().0 - began.0);
+                    let began_us = self.checkpoint_began_us.take();
+                    turn.checkpoint_us = began_us.map(|began_us| self.clock.micros() - began_us);
                     let memory = self.options.memory_bytes_max;
                     let tip = self.checkpoints.written(epoch, &mut self.state, memory);
                     if let Some(tip) = tip {
@@ -47,7 +47,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         }
         let through = self.published_through();
         if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
-            self.checkpoint_began = Some(self.clock.now());
+            self.checkpoint_began_us = Some(self.clock.micros());
             self.store.submit(ready);
             turn.progress = true;
         }

@@ -86,8 +86,7 @@ impl<S: Store, O: Fn() -> S> InEngine<S, O> {
         self.partition.take().unwrap_or_else(|| {
             let options = self.options.clone();
             let store = (self.open_store)();
-            let mut partition =
-                rig::open(options, &self.topics, &self.clock, store).expect("it opens");
+            let mut partition = rig::open(options, &self.topics, &self.clock, store);
             rig::settle(&mut partition);
             partition
         })

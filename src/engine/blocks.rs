@@ -160,15 +160,15 @@ impl Blocks {
                 Wanted::Record(value) => {
                     let topic = Topic::BlockState;
                     let output = Output { topic, key: Some(key.clone().into_bytes()), value };
-                    match log.publish(*ids, &output) {
-                        Ok(()) => {}
+                    let id = *ids + 1;
+                    match log.publish(id, &output) {
+                        Ok(()) => *ids = id,
                         Err(log::Error::Full(_)) => return Ok(any),
                         Err(error) => return Err(error),
                     }
                     let known = self.keys.get_mut(&key).expect("a wanted key is known");
-                    known.under_way = Some(UnderWay::Sent(*ids));
-                    self.sent.insert(*ids, key.clone());
-                    *ids += 1;
+                    known.under_way = Some(UnderWay::Sent(id));
+                    self.sent.insert(id, key.clone());
                     any = true;
                 }
                 Wanted::Forgetting => {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::log::{Ack, Bounds, Error, Log, Output, Read, Source, Stored, Topic};
+use super::log::{Ack, Bounds, Error, Log, Output, Place, Read, Source, Stored, Topic};
 use crate::time::Millis;
 
 /// One partition of every topic, shared by all who hold a clone.
@@ -21,6 +21,7 @@ struct Topics {
     /// Appends are acknowledged only when told so.
     holds_appends: bool,
     refuses_publishes: bool,
+    away: bool,
 }
 
 impl MemoryTopics {
@@ -61,6 +62,11 @@ impl MemoryTopics {
         self.lock().holds_appends = holds;
     }
 
+    /// Questions about bounds and seeks fail while this is set, as when brokers are out of reach.
+    pub fn go_away(&self, away: bool) {
+        self.lock().away = away;
+    }
+
     /// Publishes fail while this is set.
     pub fn refuse_publishes(&self, refuses: bool) {
         self.lock().refuses_publishes = refuses;
@@ -72,6 +78,11 @@ fn push(to: &mut Vec<Stored>, timestamp: Millis, key: Option<&[u8]>, value: Opti
     let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
     to.push(Stored { offset, timestamp, key, value });
     offset
+}
+
+fn reachable(topics: &Topics, source: Source) -> Result<(), Error> {
+    let (place, reason) = (Place::Source(source), "out of reach".to_owned());
+    if topics.away { Err(Error::Passing { place, reason }) } else { Ok(()) }
 }
 
 /// What becomes of an append that is held.
@@ -155,12 +166,14 @@ impl MemoryLog {
 impl Log for MemoryLog {
     fn bounds(&mut self, source: Source) -> Result<Bounds, Error> {
         let topics = self.topics.lock();
+        reachable(&topics, source)?;
         let records = &topics.sources[source as usize];
         let end = records.last().map_or(0, |last| last.offset + 1);
         Ok(Bounds { start: records.first().map_or(0, |first| first.offset), end })
     }
 
     fn seek(&mut self, source: Source, offset: u64) -> Result<(), Error> {
+        reachable(&self.topics.lock(), source)?;
         self.positions[source as usize] = Some(offset);
         self.ended[source as usize] = false;
         Ok(())

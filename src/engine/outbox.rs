@@ -69,7 +69,8 @@ impl Outbox {
         self.settle();
     }
 
-    /// Hands unsent outputs to the log until it is full. True when something was sent.
+    /// Hands unsent outputs to the log until it is full, under ids behind `ids`. True when something
+    /// was sent.
     ///
     /// # Errors
     /// The log's, other than `Full`.
@@ -77,13 +78,13 @@ impl Outbox {
         let mut any = false;
         while let Some(one) = self.decided.get_mut(self.cursor) {
             while let Some(output) = one.outputs.get(one.sent) {
-                match log.publish(*ids, output) {
-                    Ok(()) => {}
+                let id = *ids + 1;
+                match log.publish(id, output) {
+                    Ok(()) => *ids = id,
                     Err(log::Error::Full(_)) => return Ok(any),
                     Err(error) => return Err(error),
                 }
-                self.under_way.insert(*ids, one.seq);
-                *ids += 1;
+                self.under_way.insert(id, one.seq);
                 one.sent += 1;
                 any = true;
             }

@@ -388,5 +388,5 @@ fn open(number: i32, setup: &Setup, shared: &Shared, decoder: &Decoder) -> Resul
     options.billed_topic = format!("{}/{number}", options.billed_topic);
     options.commands_topic = format!("{}/{number}", options.commands_topic);
     let (decoder, encoder) = (decoder.clone(), setup.encoder.clone());
-    Partition::open(options, log, store, SystemClock, decoder, encoder)
+    Ok(Partition::open(options, log, store, SystemClock, decoder, encoder))
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tollgate::engine::log::{Source, Topic};
 use tollgate::engine::memory::{MemoryLog, MemoryTopics};
 use tollgate::engine::options::Options;
-use tollgate::engine::partition::{Fault, Partition, Turn};
+use tollgate::engine::partition::{Partition, Turn};
 use tollgate::fold::event::{Input, Line, Position};
 use tollgate::fold::{State, Total};
 use tollgate::journal::{Hash, Owner, Partitioner, Record, Tip, extends};
@@ -64,7 +64,7 @@ pub fn open<S: Store>(
     topics: &MemoryTopics,
     clock: &HandClock,
     store: S,
-) -> Result<Owned<S>, Fault> {
+) -> Owned<S> {
     let decoder = Decoder::new(&wire::Options::default()).expect("plain options");
     let encoder = Encoder::new(OutputFormat::Json, wire::Topics::default(), None);
     let encoder = encoder.expect("JSON needs no registry");

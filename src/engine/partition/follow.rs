@@ -14,8 +14,13 @@ use crate::store::{Position, Store};
 use crate::time::{Clock, Millis};
 
 impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
-    /// Begins again from the store: everything folded on top of it is thrown away.
-    pub(super) fn recover(&mut self) -> Result<(), Fault> {
+    /// Begins from the store: everything folded on top of it is thrown away. The mode changes last,
+    /// so that what fails half-way is begun anew.
+    pub(super) fn recover(&mut self, renew: bool) -> Result<(), Fault> {
+        if renew {
+            self.log.renew()?;
+            self.mode = Mode::Beginning { renew: false };
+        }
         let published = self.outbox.through();
         self.state = State::new(self.options.dedup_minutes);
         self.behind.clear();
@@ -93,7 +98,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                     }
                 }
             }
-            if turn.lost.is_some() {
+            if self.beginning() {
                 break;
             }
         }
@@ -178,9 +183,13 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             }
             (Ok(()), _) => {
                 let by = &record.owner.address;
-                self.lost(format!("record {} is {by}'s", record.seq), turn)
+                self.lost(format!("record {} is {by}'s", record.seq), turn);
+                Ok(())
             }
-            (Err(why), Some(_)) => self.lost(format!("an append is void: {why}"), turn),
+            (Err(why), Some(_)) => {
+                self.lost(format!("an append is void: {why}"), turn);
+                Ok(())
+            }
             (Err(_), None) => Ok(()),
         }
     }

@@ -80,6 +80,8 @@ struct Pending {
 
 #[derive(Debug, PartialEq)]
 enum Mode {
+    /// Begins from its store with the next turn; after a loss with a new journal producer.
+    Beginning { renew: bool },
     /// Looks whether the journal shows the store's record.
     Verifying(Box<Position>),
     /// Folds what the journal names, until its end.
@@ -120,15 +122,14 @@ pub struct Partition<L, S, C> {
     /// Takes no more lines; ends when all is published.
     winding_down: bool,
     skewed_until: Option<Millis>,
-    /// Ids for appends and publishes, never used twice.
+    /// The last id given to an append or a publish; none is used twice.
     ids: u64,
+    /// What a turn did that failed half-way; the next one tells of it.
+    untold: Turn,
 }
 
 impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// Opens a partition that was just assigned; recovery begins with the first turn.
-    ///
-    /// # Errors
-    /// As `turn`.
     pub fn open(
         options: Options,
         log: L,
@@ -136,11 +137,11 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         clock: C,
         decoder: Decoder,
         encoder: Encoder,
-    ) -> Result<Self, Fault> {
+    ) -> Self {
         let names = [options.billed_topic.clone(), options.commands_topic.clone()];
         let (lines, bytes) = (2 * options.batch_lines_max, 2 * options.batch_bytes_max);
         let placement = Placement::new(options.partitioner, options.partition, options.partitions);
-        let mut partition = Partition {
+        Partition {
             state: State::new(options.dedup_minutes),
             intake: Intake::new(names, lines, bytes, placement),
             checkpoints: Checkpoints::new(&options),
@@ -151,7 +152,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             clock,
             decoder,
             encoder,
-            mode: Mode::Following,
+            mode: Mode::Beginning { renew: false },
             chain: None,
             behind: VecDeque::new(),
             pending: VecDeque::new(),
@@ -164,9 +165,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             winding_down: false,
             skewed_until: None,
             ids: 0,
-        };
-        partition.recover()?;
-        Ok(partition)
+            untold: Turn::default(),
+        }
     }
 
     /// Does what can be done now.
@@ -175,30 +175,54 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// `Passing` when something outside failed for the time being, `Stopped` when this partition
     /// must not go on. Nothing is lost either way.
     pub fn turn(&mut self) -> Result<Turn, Fault> {
-        let mut turn = Turn::default();
-        self.take_acks(&mut turn)?;
-        self.read_journal(&mut turn)?;
-        if self.begun.is_none() {
-            return Ok(turn);
+        let mut turn = std::mem::take(&mut self.untold);
+        let went = self.go_on(&mut turn);
+        if went.is_err() && self.begun.is_none() && !self.beginning() {
+            // What was read of the journal is only half taken in: read it again.
+            self.mode = Mode::Beginning { renew: false };
+        }
+        match went {
+            Ok(()) => Ok(turn),
+            Err(fault) => {
+                self.untold = turn;
+                Err(fault)
+            }
+        }
+    }
+
+    fn go_on(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        if let Mode::Beginning { renew } = self.mode {
+            self.recover(renew)?;
+        }
+        self.take_acks(turn);
+        if !self.beginning() {
+            self.read_journal(turn)?;
+        }
+        if self.beginning() || self.begun.is_none() {
+            return Ok(());
         }
         turn.progress |= self.blocks.read(&mut self.log, &self.decoder, READ_PER_TURN)?;
         turn.progress |= self.intake.read(&mut self.log, &self.decoder)?;
-        self.fold_behind(&mut turn)?;
+        self.fold_behind(turn)?;
         if self.mode == Mode::Following && self.journal_ended && self.behind.is_empty() {
             // Whoever has folded it all goes on from there.
             self.mode = Mode::Owning;
             turn.progress = true;
         }
         if self.mode == Mode::Owning {
-            self.append_batches(&mut turn)?;
-            self.publish(&mut turn)?;
+            self.append_batches(turn)?;
+            self.publish(turn)?;
         }
-        self.checkpoint(&mut turn)?;
+        self.checkpoint(turn);
         if self.mode == Mode::Owning && self.intake.drained() {
             let timer = self.state.next_timer();
             turn.wake_at = [turn.wake_at, timer].into_iter().flatten().min();
         }
-        Ok(turn)
+        Ok(())
+    }
+
+    fn beginning(&self) -> bool {
+        matches!(self.mode, Mode::Beginning { .. })
     }
 
     /// Takes no more lines from now on.
@@ -215,7 +239,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.mode != Mode::Owning || idle && self.blocks.outstanding() == 0 && stored
     }
 
-    fn take_acks(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+    fn take_acks(&mut self, turn: &mut Turn) {
         while let Some(ack) = self.log.acks() {
             turn.progress = true;
             match ack {
@@ -241,7 +265,6 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                 }
             }
         }
-        Ok(())
     }
 
     /// An acknowledgement without a gap behind the chain has won; any other is judged by reading.
@@ -308,23 +331,21 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         });
     }
 
-    /// Throws away what was folded on top of the chain and reads on with a new producer.
-    fn lost(&mut self, reason: String, turn: &mut Turn) -> Result<(), Fault> {
+    /// Throws away what was folded on top of the chain; the next turn reads on with a new producer.
+    fn lost(&mut self, reason: String, turn: &mut Turn) {
         tracing::warn!(reason, "what was folded is thrown away and folded again");
-        self.log.renew()?;
+        self.mode = Mode::Beginning { renew: true };
         self.to_name = false;
         turn.lost = Some(reason);
         turn.progress = true;
-        self.recover()
     }
 
-    /// Encodes outputs. The encoder only fails for want of a Schema Registry, which passes: the
-    /// partition waits here, since what is folded cannot be folded twice.
+    /// Encodes outputs. The encoder only fails for want of a Schema Registry, which passes; since
+    /// the state has moved and nothing is folded twice, the partition begins again from its store.
     fn encode(&mut self, folded: &Folded) -> Result<Outputs, Fault> {
-        folded.outputs(&self.encoder).or_else(|error| {
-            // The state has moved: begin again from the store once the registry answers.
-            self.recover()?;
-            Err(Fault::Passing(format!("outputs cannot be encoded: {error}")))
+        folded.outputs(&self.encoder).map_err(|error| {
+            self.mode = Mode::Beginning { renew: true };
+            Fault::Passing(format!("outputs cannot be encoded: {error}"))
         })
     }
 

@@ -8,17 +8,15 @@ use crate::time::{Clock, Millis};
 
 impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     pub(super) fn publish(&mut self, turn: &mut Turn) -> Result<(), Fault> {
-        let mut ids = self.ids + 1;
-        turn.progress |= self.outbox.send(&mut self.log, &mut ids)?;
+        turn.progress |= self.outbox.send(&mut self.log, &mut self.ids)?;
         let now = self.chain.as_ref().map_or(Millis(0), |tip| tip.now);
         let state = &self.state;
         let known = |key: &str| state.sequence(&account_of(key));
-        turn.progress |= self.blocks.publish(&mut self.log, &mut ids, now, known)?;
-        self.ids = ids;
+        turn.progress |= self.blocks.publish(&mut self.log, &mut self.ids, now, known)?;
         Ok(())
     }
 
-    pub(super) fn checkpoint(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+    pub(super) fn checkpoint(&mut self, turn: &mut Turn) {
         if let Some(written) = self.store.written() {
             turn.progress = true;
             match written {
@@ -51,7 +49,6 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             self.store.submit(ready);
             turn.progress = true;
         }
-        Ok(())
     }
 }
 

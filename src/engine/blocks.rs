@@ -25,8 +25,14 @@ struct Key {
 /// A publish of ours, until it was read back.
 #[derive(Debug, PartialEq)]
 enum UnderWay {
-    Sent(u64),
-    Acknowledged { offset: Option<u64> },
+    /// `shown`: something of the key was read since, it may be this.
+    Sent {
+        id: u64,
+        shown: bool,
+    },
+    Acknowledged {
+        offset: Option<u64>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -116,10 +122,13 @@ impl Blocks {
             // Not a block record: anything we decided is newer.
             known.shown = Some(0);
         }
-        let offset = known.under_way.as_ref().and_then(UnderWay::offset);
-        if offset.is_some_and(|offset| offset <= stored.offset) {
-            known.under_way = None;
-            self.unread.remove(key);
+        match &mut known.under_way {
+            Some(UnderWay::Sent { shown, .. }) => *shown = true,
+            Some(UnderWay::Acknowledged { offset: Some(offset) }) if *offset <= stored.offset => {
+                known.under_way = None;
+                self.unread.remove(key);
+            }
+            _ => {}
         }
         self.due.insert(key.to_owned());
     }
@@ -131,8 +140,8 @@ impl Blocks {
         }
     }
 
-    /// Publishes, with `known_sequence(key)` giving the last sequence that the chain gave to the
-    /// key's account: an unknown key above it belongs to a record we have yet to fold.
+    /// Publishes, with `known_sequence(key)` giving the last sequence that the valid chain gave to
+    /// the key's account: an unknown key above it belongs to a record we have yet to fold.
     ///
     /// # Errors
     /// The log's, other than `Full`.
@@ -167,7 +176,7 @@ impl Blocks {
                         Err(error) => return Err(error),
                     }
                     let known = self.keys.get_mut(&key).expect("a wanted key is known");
-                    known.under_way = Some(UnderWay::Sent(id));
+                    known.under_way = Some(UnderWay::Sent { id, shown: false });
                     self.sent.insert(id, key.clone());
                     any = true;
                 }
@@ -212,10 +221,12 @@ impl Blocks {
     pub fn published(&mut self, id: u64, offset: Option<u64>) -> bool {
         let Some(key) = self.sent.remove(&id) else { return false };
         if let Some(known) = self.keys.get_mut(&key)
-            && known.under_way == Some(UnderWay::Sent(id))
+            && let Some(UnderWay::Sent { id: sent, shown }) = known.under_way
+            && sent == id
         {
             known.under_way = Some(UnderWay::Acknowledged { offset });
-            if offset.is_some_and(|offset| offset < self.read_to) {
+            // Without an offset the end would tell, but may have been read already.
+            if offset.map_or(shown, |offset| offset < self.read_to) {
                 self.read_back(key);
             } else {
                 self.unread.insert(key);
@@ -228,7 +239,7 @@ impl Blocks {
     pub fn failed(&mut self, id: u64) -> bool {
         let Some(key) = self.sent.remove(&id) else { return false };
         if let Some(known) = self.keys.get_mut(&key)
-            && known.under_way == Some(UnderWay::Sent(id))
+            && matches!(known.under_way, Some(UnderWay::Sent { id: sent, .. }) if sent == id)
         {
             known.under_way = None;
             self.due.insert(key);
@@ -255,15 +266,6 @@ impl Blocks {
             (key, row)
         };
         std::mem::take(&mut self.changed).into_iter().map(row).collect()
-    }
-}
-
-impl UnderWay {
-    fn offset(&self) -> Option<u64> {
-        match self {
-            UnderWay::Sent(_) => None,
-            UnderWay::Acknowledged { offset } => *offset,
-        }
     }
 }
 

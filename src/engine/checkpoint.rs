@@ -29,13 +29,14 @@ struct Frozen {
 
 #[derive(Debug)]
 pub(super) struct Checkpoints {
-    interval_ms: i64,
+    interval_us: i64,
     lines_max: u64,
     retention_days: i32,
     retention_months: i32,
     /// Lines folded since the last freeze.
     lines: u64,
-    last_at: Option<Millis>,
+    /// By the clock's `micros`.
+    last_us: Option<i64>,
     frozen: Option<Frozen>,
     /// Under way to the disk.
     submitted: Option<Tip>,
@@ -45,12 +46,12 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     pub fn new(options: &Options) -> Checkpoints {
         Checkpoints {
-            interval_ms: options.checkpoint_interval_ms,
+            interval_us: options.checkpoint_interval_ms.saturating_mul(1_000),
             lines_max: options.checkpoint_lines_max as u64,
             retention_days: i32::try_from(options.retention_days).unwrap_or(i32::MAX),
             retention_months: i32::try_from(options.retention_months).unwrap_or(i32::MAX),
             lines: 0,
-            last_at: None,
+            last_us: None,
             frozen: None,
             submitted: None,
             stored: None,
@@ -86,12 +87,12 @@ impl Checkpoints {
         tip: &Tip,
         state: &mut State,
         folded: (Folded, Folded),
-        now: Millis,
+        micros: i64,
     ) {
-        let last = *self.last_at.get_or_insert(now);
-        let due = self.lines >= self.lines_max || now.0 - last.0 >= self.interval_ms;
+        let last_us = *self.last_us.get_or_insert(micros);
+        let due = self.lines >= self.lines_max || micros - last_us >= self.interval_us;
         if due && self.frozen.is_none() && self.submitted.is_none() {
-            self.last_at = Some(now);
+            self.last_us = Some(micros);
             self.freeze(tip, state, folded);
         }
     }

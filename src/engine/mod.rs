@@ -17,3 +17,4 @@ pub mod partition;
 mod placement;
 #[cfg(feature = "engine")]
 pub mod runner;
+mod skew;

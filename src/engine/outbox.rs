@@ -69,8 +69,8 @@ impl Outbox {
         self.settle();
     }
 
-    /// Hands unsent outputs to the log until it is full, under ids behind `ids`. True when something
-    /// was sent.
+    /// Hands unsent outputs to the log until it is full, under ids behind `ids`. True when
+    /// something was sent.
     ///
     /// # Errors
     /// The log's, other than `Full`.

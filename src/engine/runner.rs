@@ -167,10 +167,11 @@ struct Running {
     stopped: bool,
     metrics: PartitionMetrics,
     health: Arc<PartitionHealth>,
-    retry_at: Millis,
-    lag_at: Millis,
+    /// These by the clock's `micros`, which nobody sets.
+    retry_us: i64,
+    lag_us: i64,
     /// Set when it is being given up: it goes at the latest then.
-    gone_at: Option<Millis>,
+    gone_us: Option<i64>,
     faults: u64,
 }
 
@@ -180,7 +181,7 @@ impl Worker {
         loop {
             heartbeat.beat();
             self.take_orders();
-            let now = SystemClock.now();
+            let (now, micros) = (SystemClock.now(), SystemClock.micros());
             let (mut progress, mut wake_at) = (false, Millis(now.0 + IDLE.as_millis() as i64));
             for (number, running) in &mut self.running {
                 let turn = running.turn(
@@ -188,12 +189,13 @@ impl Worker {
                     &|number| open(number, &self.setup, &self.shared, &self.decoder),
                     &self.setup.telemetry,
                     now,
+                    micros,
                 );
                 progress |= turn.progress;
                 wake_at = turn.wake_at.map_or(wake_at, |at| at.min(wake_at));
             }
             self.running.retain(|number, running| {
-                let stays = !running.gone(now);
+                let stays = !running.gone(micros);
                 if !stays {
                     tracing::info!(partition = number, "left");
                     self.setup.telemetry.metrics.forget(*number);
@@ -212,7 +214,7 @@ impl Worker {
     }
 
     fn take_orders(&mut self) {
-        let gone_at = Some(Millis(SystemClock.now().0 + WIND_DOWN_MS));
+        let gone_us = Some(SystemClock.micros() + 1_000 * WIND_DOWN_MS);
         while let Ok(order) = self.mailbox.try_recv() {
             match order {
                 Order::Open(number) => {
@@ -224,9 +226,9 @@ impl Worker {
                         stopped: false,
                         metrics: telemetry.metrics.partition(number),
                         health: telemetry.readiness.add(number),
-                        retry_at: Millis(0),
-                        lag_at: Millis(0),
-                        gone_at: None,
+                        retry_us: i64::MIN,
+                        lag_us: i64::MIN,
+                        gone_us: None,
                         faults: 0,
                     };
                     running.metrics.owned.set(1);
@@ -234,13 +236,13 @@ impl Worker {
                 }
                 Order::Close(number) => {
                     if let Some(running) = self.running.get_mut(&number) {
-                        running.give_up(gone_at);
+                        running.give_up(gone_us);
                     }
                 }
                 Order::WindDown => {
                     self.ending = true;
                     for running in self.running.values_mut() {
-                        running.give_up(gone_at);
+                        running.give_up(gone_us);
                     }
                 }
             }
@@ -249,16 +251,16 @@ impl Worker {
 }
 
 impl Running {
-    fn give_up(&mut self, gone_at: Option<Millis>) {
-        self.gone_at = self.gone_at.or(gone_at);
+    fn give_up(&mut self, gone_us: Option<i64>) {
+        self.gone_us = self.gone_us.or(gone_us);
         if let Some(partition) = &mut self.partition {
             partition.wind_down();
         }
     }
 
-    fn gone(&self, now: Millis) -> bool {
-        let Some(gone_at) = self.gone_at else { return false };
-        now >= gone_at || self.partition.as_ref().is_none_or(Partition::wound_down)
+    fn gone(&self, micros: i64) -> bool {
+        let Some(gone_us) = self.gone_us else { return false };
+        micros >= gone_us || self.partition.as_ref().is_none_or(Partition::wound_down)
     }
 
     fn turn(
@@ -267,16 +269,18 @@ impl Running {
         open: &dyn Fn(i32) -> Result<Owned, Fault>,
         telemetry: &Telemetry,
         now: Millis,
+        micros: i64,
     ) -> Turn {
-        if self.stopped || now < self.retry_at {
-            return Turn {
-                wake_at: Some(self.retry_at).filter(|_| !self.stopped),
-                ..Turn::default()
-            };
+        if self.stopped {
+            return Turn::default();
+        }
+        if micros < self.retry_us {
+            let wake_at = Some(Millis(now.0 + (self.retry_us - micros) / 1_000));
+            return Turn { wake_at, ..Turn::default() };
         }
         let opened = match self.partition.take() {
             Some(partition) => Ok(partition),
-            None if self.gone_at.is_some() => return Turn::default(),
+            None if self.gone_us.is_some() => return Turn::default(),
             None => open(number),
         };
         let turned = opened.and_then(|mut partition| {
@@ -287,22 +291,22 @@ impl Running {
         match turned {
             Ok(turn) => {
                 self.faults = 0;
-                self.observe(&turn, telemetry, now);
+                self.observe(&turn, telemetry, micros);
                 turn
             }
-            Err(fault) => self.failed(number, &fault, now),
+            Err(fault) => self.failed(number, &fault, now, micros),
         }
     }
 
-    fn failed(&mut self, number: i32, fault: &Fault, now: Millis) -> Turn {
+    fn failed(&mut self, number: i32, fault: &Fault, now: Millis, micros: i64) -> Turn {
         match fault {
             Fault::Passing(why) => {
                 if self.faults.is_multiple_of(50) {
                     tracing::warn!(partition = number, why, "waits for something outside");
                 }
                 self.faults += 1;
-                self.retry_at = Millis(now.0 + RETRY_MS);
-                Turn { wake_at: Some(self.retry_at), ..Turn::default() }
+                self.retry_us = micros + 1_000 * RETRY_MS;
+                Turn { wake_at: Some(Millis(now.0 + RETRY_MS)), ..Turn::default() }
             }
             Fault::Stopped(why) => {
                 tracing::error!(partition = number, why, "the partition stopped");
@@ -315,7 +319,7 @@ impl Running {
         }
     }
 
-    fn observe(&mut self, turn: &Turn, telemetry: &Telemetry, now: Millis) {
+    fn observe(&mut self, turn: &Turn, telemetry: &Telemetry, micros: i64) {
         let (metrics, all) = (&self.metrics, &telemetry.metrics);
         for won in &turn.won {
             metrics.events.inc_by(won.control.events);
@@ -347,8 +351,8 @@ impl Running {
         } else {
             self.health.recovering();
         }
-        if now >= self.lag_at {
-            self.lag_at = Millis(now.0 + LAG_EVERY_MS);
+        if micros >= self.lag_us {
+            self.lag_us = micros + 1_000 * LAG_EVERY_MS;
             let (resident, evictable, ids) = partition.state().rows();
             metrics.state_rows.set((resident + evictable + ids) as i64);
             metrics.state_bytes.set(partition.state_bytes() as i64);

@@ -69,6 +69,19 @@ pub struct BlockChanged {
     pub sequence: u64,
 }
 
+impl Decision {
+    /// Account and sequence of a block record.
+    #[must_use]
+    pub fn block_sequence(&self) -> Option<(&str, u64)> {
+        match self {
+            Decision::BlockChanged(changed) => {
+                Some((&changed.evidence.account_id, changed.sequence))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl BlockChanged {
     #[must_use]
     pub fn blocked(&self) -> bool {

@@ -14,8 +14,9 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// Folds and appends batches while there is something to fold and room to append.
     pub(super) fn append_batches(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         let now = self.clock.now();
-        if self.skewed_until.is_some_and(|until| now < until) {
-            turn.wake_at = self.skewed_until;
+        let paused_until = self.skew.paused_until(&self.clock);
+        if paused_until.is_some() {
+            turn.wake_at = paused_until;
             return Ok(());
         }
         while self.behind.is_empty() && self.pending.len() < self.options.appends_in_flight_max {
@@ -45,8 +46,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         Ok(())
     }
 
-    /// The next batch's lines and last tick, if there is anything to fold.
-    pub(super) fn next_batch(&mut self, clock: Millis) -> Option<(Vec<Waiting>, Millis)> {
+    /// The next batch's lines and last tick, if there is anything to fold. Only a clock that the
+    /// broker confirmed moves time; where a timer waits for one that is not, an empty record asks.
+    pub(super) fn next_batch(&mut self, own: Millis) -> Option<(Vec<Waiting>, Millis)> {
+        let clock = self.skew.confirmed(&self.clock);
         let now = self.state.now().unwrap_or(Millis(0));
         if std::mem::take(&mut self.to_name) {
             return Some((Vec::new(), now));
@@ -61,15 +64,20 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let lines = self.take_lines(now);
         let Some(last) = lines.last() else {
             let head = self.intake.next_time().map(|head| head.max(now));
-            let drained = self.intake.drained().then_some(clock);
-            let to = head.or(drained)?;
+            let to = head.or(self.intake.drained().then_some(own))?;
             let due = self.state.next_timer().is_some_and(|timer| timer <= to);
+            if due && head.is_none() && clock.is_none() {
+                return self.pending.is_empty().then_some((lines, now));
+            }
             return due.then_some((lines, to));
         };
         let reached = now.max(last.line.recorded_at);
-        let same_day = clock.day() == reached.day();
-        let at_end = self.intake.drained() && same_day;
-        let tick = if at_end { reached.max(clock) } else { reached };
+        let tick = match clock {
+            Some(clock) if self.intake.drained() && clock.day() == reached.day() => {
+                reached.max(clock)
+            }
+            _ => reached,
+        };
         Some((lines, self.within_timers(reached, tick)))
     }
 
@@ -131,8 +139,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let hash = Hash::of(&bytes);
         let tip = Tip::after(&record, hash, 0);
         self.checkpoints.folded(&record.control);
-        let now = self.clock.now();
-        self.checkpoints.freeze_if_due(&tip, &mut self.state, (billed, commands), now);
+        let micros = self.clock.micros();
+        self.checkpoints.freeze_if_due(&tip, &mut self.state, (billed, commands), micros);
         let outputs = self.encode(&folded)?;
         let id = self.next_id();
         self.ready = Some(Pending { id, record, hash, bytes, folded, outputs, appended_us: 0 });

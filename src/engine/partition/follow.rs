@@ -240,7 +240,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                 &tip,
                 &mut self.state,
                 self.intake.folded(),
-                self.clock.now(),
+                self.clock.micros(),
             );
             self.checkpoints.won(&tip);
             self.decided(record.seq, folded, outputs, None, turn);

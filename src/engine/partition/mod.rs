@@ -7,8 +7,10 @@ mod append;
 mod fault;
 mod follow;
 mod publish;
+mod report;
 
 pub use fault::Fault;
+pub use report::{Turn, Won};
 
 use std::collections::VecDeque;
 
@@ -20,8 +22,8 @@ use super::log::{Ack, Log};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::placement::Placement;
-use crate::fold::decision::Decision;
-use crate::fold::{Counts, State};
+use super::skew::Skew;
+use crate::fold::State;
 use crate::journal::{Hash, Record, Tip};
 use crate::store::{Position, Store};
 use crate::time::{Clock, Millis};
@@ -29,41 +31,6 @@ use crate::wire::{Decoder, Encoder};
 
 /// Journal and block-state records read in one turn, at most.
 const READ_PER_TURN: usize = 1_000;
-/// Milliseconds without appends after the broker's clock was found too far from the own.
-const SKEW_PAUSE_MS: i64 = 10_000;
-
-/// What a turn did, and when the next is due without news.
-#[derive(Debug, Default)]
-pub struct Turn {
-    /// Something moved: turn again at once.
-    pub progress: bool,
-    /// When to turn even if nothing arrives.
-    pub wake_at: Option<Millis>,
-    /// Records that entered the valid chain, in order.
-    pub won: Vec<Won>,
-    /// Why what was folded had to be thrown away, if it had.
-    pub lost: Option<String>,
-    /// Outputs that failed and are sent again.
-    pub retries: u64,
-    /// Microseconds that a checkpoint took which was written now.
-    pub checkpoint_us: Option<i64>,
-}
-
-/// A record of the valid chain and what it decided.
-#[derive(Debug)]
-pub struct Won {
-    pub seq: u64,
-    pub control: Counts,
-    /// Lines of the command topic.
-    pub commands: u64,
-    pub decisions: Vec<Decision>,
-    /// Microseconds that the fold took.
-    pub fold_us: i64,
-    /// Microseconds from the append to its acknowledgement; `None` if folded from the journal.
-    pub append_us: Option<i64>,
-    pub won_at: Millis,
-    pub oldest: Option<Millis>,
-}
 
 /// A record folded and appended, or about to be.
 #[derive(Debug)]
@@ -121,7 +88,7 @@ pub struct Partition<L, S, C> {
     to_name: bool,
     /// Takes no more lines; ends when all is published.
     winding_down: bool,
-    skewed_until: Option<Millis>,
+    skew: Skew,
     /// The last id given to an append or a publish; none is used twice.
     ids: u64,
     /// What a turn did that failed half-way; the next one tells of it.
@@ -141,6 +108,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let names = [options.billed_topic.clone(), options.commands_topic.clone()];
         let (lines, bytes) = (2 * options.batch_lines_max, 2 * options.batch_bytes_max);
         let placement = Placement::new(options.partitioner, options.partition, options.partitions);
+        let skew = Skew::new(options.clock_skew_max_ms);
         Partition {
             state: State::new(options.dedup_minutes),
             intake: Intake::new(names, lines, bytes, placement),
@@ -163,7 +131,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             journal_ended: false,
             to_name: true,
             winding_down: false,
-            skewed_until: None,
+            skew,
             ids: 0,
             untold: Turn::default(),
         }
@@ -275,22 +243,13 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         timestamp: Option<Millis>,
         turn: &mut Turn,
     ) {
-        self.check_clock(timestamp);
+        let appended = self.pending.iter().find(|pending| pending.id == id);
+        if let (Some(pending), Some(_)) = (appended, offset) {
+            self.skew.acknowledged(&self.clock, pending.appended_us, timestamp);
+        }
         let end = self.chain.as_ref().map_or(0, |tip| tip.offset);
         if self.pending.front().is_some_and(|front| front.id == id) && offset == Some(end) {
             self.won(end, turn);
-        }
-    }
-
-    fn check_clock(&mut self, broker: Option<Millis>) {
-        let (Some(broker), now) = (broker, self.clock.now()) else { return };
-        let skew_ms = (now.0 - broker.0).abs();
-        if skew_ms > self.options.clock_skew_max_ms {
-            tracing::error!(
-                skew_ms,
-                "this host's clock is too far from the broker's: set it (NTP)"
-            );
-            self.skewed_until = Some(Millis(now.0 + SKEW_PAUSE_MS));
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::super::log::Log;
 use super::{Fault, Partition, Turn};
+use crate::fold::decision::Decision;
 use crate::store::Store;
 use crate::time::{Clock, Millis};
 
@@ -10,8 +11,14 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     pub(super) fn publish(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         turn.progress |= self.outbox.send(&mut self.log, &mut self.ids)?;
         let now = self.chain.as_ref().map_or(Millis(0), |tip| tip.now);
-        let state = &self.state;
-        let known = |key: &str| state.sequence(&account_of(key));
+        let (state, pending, ready) = (&self.state, &self.pending, &self.ready);
+        let known = |key: &str| {
+            let account = account_of(key);
+            // What is folded and has not won yet does not count.
+            let ahead = pending.iter().chain(ready).flat_map(|one| &one.folded.decisions);
+            let first = ahead.filter_map(Decision::block_sequence).find(|one| one.0 == account);
+            first.map_or_else(|| state.sequence(&account), |(_, sequence)| sequence - 1)
+        };
         turn.progress |= self.blocks.publish(&mut self.log, &mut self.ids, now, known)?;
         Ok(())
     }

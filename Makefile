@@ -2,9 +2,11 @@
 # that a second clone does not compile RocksDB again; set CARGO_TARGET_DIR to have it elsewhere.
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
+SEEDS ?= 10000
+FROM ?= 1
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint kafka-test measure deny clean-cache
+.PHONY: help demo test lint kafka-test measure simulate deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +30,10 @@ kafka-test: ## only the suite on real Kafka, with its output
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test
 	cargo test --locked --test kafka -- --ignored --nocapture measure
+
+simulate: ## seeded simulation with faults of every kind: make simulate SEEDS=100000 FROM=1
+	@.ci/prepare build
+	SEEDS=$(SEEDS) FROM=$(FROM) cargo test --locked --quiet --test simulate -- --nocapture seeds
 
 deny: ## licences, duplicate and banned crates, sources (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || \

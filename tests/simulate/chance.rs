@@ -32,10 +32,11 @@ pub enum Path {
     DaysIdle,
     TimerFired,
     CommandRacedEvent,
+    TruncationRefused,
 }
 
 impl Path {
-    pub const ALL: [Path; 22] = [
+    pub const ALL: [Path; 23] = [
         Path::LostByFailure,
         Path::LostToAnother,
         Path::LostAsVoid,
@@ -58,6 +59,7 @@ impl Path {
         Path::DaysIdle,
         Path::TimerFired,
         Path::CommandRacedEvent,
+        Path::TruncationRefused,
     ];
 }
 

@@ -9,7 +9,7 @@ use tollgate::engine::log::Source;
 use tollgate::wire::json;
 
 use super::case::Case;
-use super::chance::Counts;
+use super::chance::{Counts, Path};
 use super::world::World;
 use crate::model;
 use crate::model::compare::compare;
@@ -43,8 +43,10 @@ pub fn run(case: &Case) -> Result<Report, String> {
         world.settle()?;
     }
     let decisions = check(&mut world)?;
+    let hash = hash(&world);
+    refuses_truncation(&mut world)?;
     Ok(Report {
-        hash: hash(&world),
+        hash,
         counts: world.chance.counts(),
         simulated_ms: world.now - begun.unwrap_or(world.now),
         records: world.places.iter().map(|place| place.witness.records().count() as u64).sum(),
@@ -98,6 +100,36 @@ pub fn check_told(world: &mut World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Records vanish that must be there: whoever opens the partition then refuses, and says so.
+fn refuses_truncation(world: &mut World) -> Result<(), String> {
+    for host in 0..world.hosts.len() {
+        world.close(host, 0);
+    }
+    let Some((seq, billed)) = world.places[0].witness.tip().map(|tip| (tip.seq, tip.billed)) else {
+        return Ok(());
+    };
+    let source = [Source::Journal, Source::Billed][world.chance.below(2)];
+    if seq == 0 || source == Source::Billed && billed < 2 {
+        return Ok(());
+    }
+    for host in &mut world.hosts {
+        host.kept[0] = Default::default();
+    }
+    world.places[0].topics.borrow_mut().forget(source, 1);
+    let end = world.places[0].topics.borrow().end(Source::Journal);
+    world.open(0, 0);
+    for _ in 0..2_000 {
+        if let Err(why) = world.turn(0, 0) {
+            let told =
+                why.contains("begins at offset") || why.contains("is not in the log any more");
+            let appended = world.places[0].topics.borrow().end(Source::Journal) > end;
+            world.chance.took(Path::TruncationRefused);
+            return if told && !appended { Ok(()) } else { Err(format!("truncated: {why}")) };
+        }
+    }
+    Err(format!("{source:?} is truncated, and nobody refuses"))
 }
 
 /// One owner winds down; what is in its store then.

@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint kafka-test measure deny clean-cache
+.PHONY: help demo test lint protocol kafka-test measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -20,6 +20,9 @@ test: ## every test, real Kafka included (set KAFKA_BOOTSTRAP to use a broker of
 lint: ## format and lints, as CI sees them
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+protocol: ## the journal's rules in the large: every course of events within wider bounds
+	cargo test --locked --no-default-features --test protocol -- --include-ignored --nocapture
 
 kafka-test: ## only the suite on real Kafka, with its output
 	@.ci/prepare test

@@ -36,7 +36,7 @@ pub enum Broken {
     Rows,
     #[error("a gate goes back to an older decision")]
     GateBack,
-    #[error("a topic grows without an end")]
+    #[error("a topic grows beyond what the rules ever need")]
     Endless,
     #[error("steps lead in a circle")]
     Circle,

@@ -43,22 +43,18 @@ pub enum Step {
 impl Step {
     /// A step that must be possible sooner or later, unless something else makes it impossible.
     pub fn must(self) -> bool {
-        use Step::{
-            AppendIsAcknowledged, AppendLands, Appends, BlockLands, Publishes, ReachesTheEnd,
-            Reads, ReadsBlockState, Recovers, SendsBlock, WritesCheckpoint,
-        };
         match self {
-            Reads(_)
-            | ReachesTheEnd(_)
-            | Appends(..)
-            | AppendLands(_)
-            | AppendIsAcknowledged(_)
-            | Publishes(..)
-            | SendsBlock(..)
-            | BlockLands(..)
-            | ReadsBlockState(_)
-            | WritesCheckpoint(_)
-            | Recovers(_) => true,
+            Step::Reads(_)
+            | Step::ReachesTheEnd(_)
+            | Step::Appends(..)
+            | Step::AppendLands(_)
+            | Step::AppendIsAcknowledged(_)
+            | Step::Publishes(..)
+            | Step::SendsBlock(..)
+            | Step::BlockLands(..)
+            | Step::ReadsBlockState(_)
+            | Step::WritesCheckpoint(_)
+            | Step::Recovers(_) => true,
             Step::AppendIsAcknowledgedWithoutOffset(_)
             | Step::AppendIsReportedFailed(_)
             | Step::LateAppendLands(_)
@@ -117,7 +113,8 @@ impl Model {
     fn owner_steps(&self, state: &State, index: usize, owner: &Owner, steps: &mut Vec<Step>) {
         let idle = owner.owning && owner.pending.is_empty();
         let at_end = usize::from(owner.read) >= state.journal.len();
-        if !at_end && !(idle && self.reads(Reading::IdleDoesNotRead)) {
+        let reads = !idle || !self.reads(Reading::IdleDoesNotRead);
+        if reads && !at_end {
             steps.push(Step::Reads(index));
         }
         if at_end && !owner.owning {

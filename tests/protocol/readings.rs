@@ -109,7 +109,7 @@ pub const READINGS: &[(Reading, Config, Broken)] = &[
     (FrozenKept, configs::CHECKPOINT, Broken::RestFrozen),
     (FrozenMatchedBySeq, configs::CHECKPOINT, Broken::Rows),
     (WrittenBeforeWon, configs::CHECKPOINT, Broken::Stored),
-    (WrittenBeforePublished, configs::CHECKPOINTS_ALONE, Broken::RestOutputs),
+    (WrittenBeforePublished, configs::CHECKPOINTS_ALONE, Broken::Claimed),
     (HealedWhereDifferent, configs::BLOCKS, Broken::Endless),
     (HealedFromFolded, configs::BLOCKS, Broken::Early),
     (HealedWhileUnderWay, configs::BLOCKS_ALONE, Broken::Twice),

@@ -60,6 +60,16 @@ pub const CRASH: Config = Config {
 };
 pub const THREE: Config =
     Config { name: "three owners that name themselves", owners: 3, lines: 0, ..TWO };
+pub const THREE_CRASH: Config = Config {
+    name: "three owners, a crash, a late append",
+    faults: Faults { crashes: 1, late: 1, ..NONE },
+    ..THREE
+};
+pub const THREE_FAIL: Config = Config {
+    name: "three owners, a failed append that lands late",
+    faults: Faults { failures: 1, late: 1, ..NONE },
+    ..THREE
+};
 pub const OUTPUTS: Config = Config { name: "outputs", outputs: true, journal_max: 7, ..TWO };
 pub const OUTPUTS_ALONE: Config = Config {
     name: "one owner, outputs, two crashes",
@@ -108,6 +118,7 @@ pub const BLOCKS_ALONE: Config = Config {
 pub const SMALL: &[Config] = &[
     CRASH,
     BLOCKS,
+    THREE_CRASH,
     FAILS,
     CHECKPOINT,
     CLOCKS,
@@ -115,6 +126,7 @@ pub const SMALL: &[Config] = &[
     TAKEOVER,
     INTERRUPTED,
     OUTPUTS,
+    THREE_FAIL,
     THREE,
     CUT,
     CHECKPOINTS_ALONE,

@@ -1,6 +1,5 @@
 //! What must hold in every state, and what in those in which nothing more has to happen. The checks
-//! see everything; what is valid they take from the engine's chain rule alone, never from the
-//! reading under test.
+//! see everything; what is valid they take from the engine's chain rule over the whole journal.
 
 use super::model::{Model, is_up, last_shown};
 use super::readings::Reading;
@@ -55,7 +54,7 @@ pub enum Broken {
 impl Model {
     /// Holds in every state.
     pub fn check(&self, state: &State) -> Result<(), Broken> {
-        let valid = self.records.valid(&state.journal);
+        let valid = self.valid(&state.journal);
         self.check_chain(state, &valid)?;
         for owner in state.owners.iter() {
             if is_up(owner) && owner.begun == Begun::Yes {
@@ -156,7 +155,7 @@ impl Model {
 
     /// Holds where nothing more has to happen: all is told, and everyone knows.
     pub fn check_rest(&self, state: &State) -> Result<(), Broken> {
-        let valid = self.records.valid(&state.journal);
+        let valid = self.valid(&state.journal);
         let last = valid.last().map(|(last, _)| *last);
         let mut up = state.owners.iter().filter(|owner| is_up(owner)).peekable();
         if up.peek().is_none() {

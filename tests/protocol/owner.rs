@@ -4,16 +4,30 @@
 use super::checks::Broken;
 use super::model::Model;
 use super::readings::Reading;
-use super::records::{Id, bits, fold};
+use super::records::{Chain, Id, bits, fold};
 use super::state::{Begun, Blocks, Fate, Life, Owner, Pending, State, UnderWay};
 
 impl Model {
+    /// The engine's rule. Only the reading that changes it changes it for all who read, the checks
+    /// included: then all agree, and the harm is another.
     pub fn extends(&self, tip: Option<Id>, id: Id) -> bool {
         if self.reads(Reading::PrevNotCompared) {
             self.records.extends_whatever_was_before(tip, id)
         } else {
             self.records.extends(tip, id)
         }
+    }
+
+    /// The valid records of a journal with their offsets: read in offset order, the first behind a
+    /// valid one that extends it is the next.
+    pub fn valid(&self, journal: &[Id]) -> Chain {
+        let mut chain = Chain::default();
+        for (offset, id) in (0..).zip(journal) {
+            if self.extends(chain.last().map(|(last, _)| *last), *id) {
+                assert!(chain.push((*id, offset)), "a chain has room for a journal");
+            }
+        }
+        chain
     }
 
     /// Reads the next journal record and judges it ("Valid", "Won", "Followed").

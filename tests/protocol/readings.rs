@@ -84,7 +84,7 @@ use Reading::*;
 
 /// Each reading, the bounds in which it fails, and what it breaks there first.
 pub const READINGS: &[(Reading, Config, Broken)] = &[
-    (PrevNotCompared, configs::CLOCKS, Broken::Chain),
+    (PrevNotCompared, configs::CLOCKS, Broken::Difference),
     (BeforeCounts, configs::TWO_LATE, Broken::Chain),
     (LaterReplaces, configs::TWO, Broken::Chain),
     (IdleDoesNotRead, configs::TWO, Broken::RestBehind),

@@ -99,17 +99,6 @@ impl Records {
         record.prev = tip.map_or(Hash::ZERO, |tip| tip.hash);
         journal::extends(tip, &record).is_ok()
     }
-
-    /// The valid records of a journal with their offsets.
-    pub fn valid(&self, journal: &[Id]) -> Chain {
-        let mut chain = Chain::default();
-        for (offset, id) in (0..).zip(journal) {
-            if self.extends(chain.last().map(|(last, _)| *last), *id) {
-                assert!(chain.push((*id, offset)), "a chain has room for a journal");
-            }
-        }
-        chain
-    }
 }
 
 /// Records of the valid chain, in order, with their offsets.

@@ -157,7 +157,7 @@ impl Model {
         }
         if at == 0 && with_offset && self.reads(Reading::GapIsLoss) {
             let record = owner.pending[0].record;
-            if self.records.valid(&state.journal).contains(&(record, offset)) {
+            if self.valid(&state.journal).contains(&(record, offset)) {
                 return Err(Broken::NeedlessLoss);
             }
             self.lost(state, index);
@@ -207,7 +207,7 @@ impl Model {
     fn publish(&self, state: &mut State, index: usize, line: u8) -> Result<(), Broken> {
         let owner = &mut state.owners[index];
         let seq = self.seq_of(owner, line);
-        let valid = self.records.valid(&state.journal);
+        let valid = self.valid(&state.journal);
         let last = owner.pending.last().map(|last| last.record).or(owner.tip);
         let record = last.zip(seq).and_then(|(last, seq)| self.ancestor(last, seq));
         if !valid.iter().any(|(id, _)| Some(*id) == record) {
@@ -252,7 +252,7 @@ impl Model {
 
     fn send_block(&self, state: &mut State, index: usize, key: u8) -> Result<(), Broken> {
         let sequence = self.wanted(state, &state.owners[index], key).expect("is wanted");
-        let valid = self.records.valid(&state.journal);
+        let valid = self.valid(&state.journal);
         let valid_to = valid.last().map_or(0, |(last, _)| self.records.draft(*last).to);
         if sequence > valid_to {
             return Err(Broken::Early);

@@ -43,7 +43,7 @@ pub fn step(step: Step) -> String {
 
 /// Valid records are written `1A[0,1)`: sequence, owner, lines; void ones `(1B[0,1))`.
 pub fn state(model: &Model, state: &State) -> String {
-    let valid = model.records.valid(&state.journal);
+    let valid = model.valid(&state.journal);
     let record = |id: Id| {
         let draft = model.records.draft(id);
         let by = name(usize::from(draft.owner.0));

@@ -2,11 +2,9 @@
 # that a second clone does not compile RocksDB again; set CARGO_TARGET_DIR to have it elsewhere.
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
-SEEDS ?= 10000
-FROM ?= 1
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint kafka-test measure simulate deny clean-cache
+.PHONY: help demo test lint protocol simulate kafka-test measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,6 +21,15 @@ lint: ## format and lints, as CI sees them
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
+protocol: ## the journal's rules in the large: every course of events within wider bounds
+	cargo test --locked --no-default-features --test protocol -- --include-ignored --nocapture
+
+simulate: SEEDS ?= 10000
+simulate: FROM ?= 1
+simulate: ## seeded simulation with faults of every kind: make simulate SEEDS=100000 FROM=1
+	@.ci/prepare build
+	SEEDS=$(SEEDS) FROM=$(FROM) cargo test --locked --quiet --test simulate -- --nocapture seeds
+
 kafka-test: ## only the suite on real Kafka, with its output
 	@.ci/prepare test
 	cargo test --locked --test kafka -- --nocapture
@@ -30,10 +37,6 @@ kafka-test: ## only the suite on real Kafka, with its output
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test
 	cargo test --locked --test kafka -- --ignored --nocapture measure
-
-simulate: ## seeded simulation with faults of every kind: make simulate SEEDS=100000 FROM=1
-	@.ci/prepare build
-	SEEDS=$(SEEDS) FROM=$(FROM) cargo test --locked --quiet --test simulate -- --nocapture seeds
 
 deny: ## licences, duplicate and banned crates, sources (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || \

@@ -274,7 +274,7 @@ pub(super) fn sliding_gone_by(value: &[u8]) -> Result<Millis, Fault> {
 pub(super) fn sliding(value: &[u8]) -> Result<Sliding, Fault> {
     let mut reader = Reader::new(value);
     reader.version(VERSION)?;
-    reader.i64()?;
+    let gone_by = reader.i64()?;
     let mut entries: Vec<Entry> = Vec::new();
     let (mut before, mut total) = (0_i64, 0_u64);
     while !reader.is_empty() {
@@ -288,6 +288,10 @@ pub(super) fn sliding(value: &[u8]) -> Result<Sliding, Fault> {
         }
         entries.push(Entry { at, count });
         before = at.0;
+    }
+    // A sweep goes by it alone: wrong, it would drop times that still count.
+    if gone_by != before + DAY_MS {
+        return Err(Fault::Number);
     }
     Ok(Sliding::from_entries(entries))
 }

@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint kafka-test measure deny clean-cache
+.PHONY: help demo test lint kafka-test fuzz measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,6 +24,11 @@ lint: ## format and lints, as CI sees them
 kafka-test: ## only the suite on real Kafka, with its output
 	@.ci/prepare test
 	cargo test --locked --test kafka -- --nocapture
+
+fuzz: ## one fuzz target for a while: make fuzz TARGET=json_line SECONDS=600 (needs cargo-fuzz)
+	@command -v cargo-fuzz >/dev/null || \
+	  { echo 'cargo-fuzz is missing; type   cargo install --locked cargo-fuzz'; exit 1; }
+	fuzz/run $(or $(TARGET),json_line) $(or $(SECONDS),600)
 
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test

@@ -33,6 +33,10 @@ pub fn stored_rows(bytes: &[u8]) {
     for row in rows {
         state.load(row);
     }
+    let mut decisions = Vec::new();
+    for line in &lines {
+        state.fold_line(line, &mut decisions);
+    }
 }
 
 /// An event that touches every kind of row of account 0, in the fixture's time.

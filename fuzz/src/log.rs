@@ -25,9 +25,8 @@ pub fn log_file(bytes: &[u8]) {
     assert_eq!((lines.len(), whole), (cut.len(), cut_whole), "cut reads differ");
     assert_eq!(lines, cut, "cut reads differ");
     if !PACKED.iter().any(|magic| bytes.starts_with(magic)) {
-        for packed in [gzip(bytes), zstd(bytes)] {
-            assert_eq!(self::lines(Cursor::new(packed)), (lines.clone(), whole), "packed");
-        }
+        let packed = if bytes.len().is_multiple_of(2) { gzip(bytes) } else { zstd(bytes) };
+        assert_eq!(self::lines(Cursor::new(packed)), (lines.clone(), whole), "packed");
     }
     written_as_container(&lines);
     fold(&lines);

@@ -329,6 +329,8 @@ fn values_that_break_a_rule_are_invalid_and_named() {
         (event_with(&[1; 17], 1, "IT", 0), Some(Reason::Undecodable)),
         (event_with(&[0x80; 16], 1, "IT", 0), Some(Reason::Invalid)),
         (event_with(&[0xff; 40], 1, "IT", 0), None),
+        (event_with(&[&[0][..], &[0xff; 16]].concat(), 1, "IT", 0), Some(Reason::Undecodable)),
+        (event_with(&[&[0xff][..], &[0x7f; 16]].concat(), 1, "IT", 0), Some(Reason::Undecodable)),
         ([event_with(&[1], 1, "IT", 0), vec![0]].concat(), Some(Reason::Undecodable)),
     ] {
         let decoded = decoder().decode_billed(&bytes).expect("decoded");

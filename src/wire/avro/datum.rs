@@ -236,7 +236,7 @@ impl<'a> Reader<'a, '_> {
         number[start..].copy_from_slice(significant);
         let number = i128::from_be_bytes(number);
         // A first significant byte may carry the other sign bit once 16 bytes are full.
-        let kept_sign = number < 0 || sign == 0;
+        let kept_sign = (number < 0) == (sign != 0);
         match number.checked_mul(factor) {
             Some(micros) if kept_sign => Ok(Money(micros)),
             _ => unfit("a decimal of more than 128 bits"),

@@ -189,7 +189,7 @@ fn respelled_schema(text: &str) {
         return;
     };
     let pretty = serde_json::to_string_pretty(&value).expect("a JSON value");
-    assert_eq!(fingerprint(text), fingerprint(&pretty));
+    assert_eq!(fingerprint(text).ok(), fingerprint(&pretty).ok());
 }
 
 fn taken(decoded: Result<Decoded, tollgate::wire::Error>) -> Decoded {

@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint protocol simulate kafka-test measure deny clean-cache
+.PHONY: help demo test lint protocol simulate fuzz kafka-test measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -33,6 +33,11 @@ simulate: ## seeded simulation with faults of every kind: make simulate SEEDS=10
 kafka-test: ## only the suite on real Kafka, with its output
 	@.ci/prepare test
 	cargo test --locked --test kafka -- --nocapture
+
+fuzz: ## one fuzz target for a while: make fuzz TARGET=json_line SECONDS=600 (needs cargo-fuzz)
+	@command -v cargo-fuzz >/dev/null || \
+	  { echo 'cargo-fuzz is missing; type   cargo install --locked cargo-fuzz'; exit 1; }
+	fuzz/run $(or $(TARGET),json_line) $(or $(SECONDS),600)
 
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test

@@ -23,7 +23,7 @@
 pub mod api;
 #[cfg(feature = "engine")]
 pub mod cli;
-#[cfg(feature = "engine")]
+#[cfg(feature = "files")]
 pub mod config;
 #[cfg(feature = "engine")]
 pub mod demo;
@@ -34,7 +34,7 @@ pub mod fold;
 pub mod generate;
 pub mod journal;
 pub mod money;
-#[cfg(feature = "engine")]
+#[cfg(feature = "files")]
 pub mod replay;
 pub mod store;
 #[cfg(feature = "engine")]

@@ -329,6 +329,8 @@ fn values_that_break_a_rule_are_invalid_and_named() {
         (event_with(&[1; 17], 1, "IT", 0), Some(Reason::Undecodable)),
         (event_with(&[0x80; 16], 1, "IT", 0), Some(Reason::Invalid)),
         (event_with(&[0xff; 40], 1, "IT", 0), None),
+        (event_with(&[&[0][..], &[0xff; 16]].concat(), 1, "IT", 0), Some(Reason::Undecodable)),
+        (event_with(&[&[0xff][..], &[0x7f; 16]].concat(), 1, "IT", 0), Some(Reason::Undecodable)),
         ([event_with(&[1], 1, "IT", 0), vec![0]].concat(), Some(Reason::Undecodable)),
     ] {
         let decoded = decoder().decode_billed(&bytes).expect("decoded");
@@ -356,6 +358,73 @@ fn a_claim_of_many_items_costs_nothing() {
     let few = [&[4, 0], b"\x02e\x02a\x06sms\x02\x01\x00".as_slice()].concat();
     let decoded = knowing(schema).decode_billed(&single(print, &few)).expect("decoded");
     assert_eq!(reason(&decoded), None, "{}", detail(&decoded));
+}
+
+/// A record of these: 2^40 of them, and not a byte.
+#[test]
+fn types_that_hold_each_other_twice_cost_nothing() {
+    let pair = |inner: String, at: u32| {
+        format!(
+            r#"{{"type": "record", "name": "X{at}", "fields": [
+                {{"name": "a", "type": {inner}}}, {{"name": "b", "type": "X{}"}}]}}"#,
+            at - 1
+        )
+    };
+    let none = r#"{"type": "record", "name": "X0", "fields": []}"#.to_owned();
+    let inner = (1..=20).fold(none, pair);
+    let wide: Vec<String> =
+        (21..=40).map(|at| format!(r#"{{"name": "w{at}", "type": "X20"}}"#)).collect();
+    let schema = format!(
+        r#"{{"type": "record", "name": "E", "fields": [{{"name": "x", "type": {inner}}}, {},
+        {{"name": "y", "type": {{"type": "array", "items": "X20"}}}},
+        {{"name": "event_id", "type": "string"}}, {{"name": "account_id", "type": "string"}},
+        {{"name": "feature", "type": "string"}},
+        {{"name": "cost", "type":
+            {{"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 6}}}},
+        {{"name": "occurred_at", "type":
+            {{"type": "long", "logicalType": "timestamp-millis"}}}}]}}"#,
+        wide.join(", ")
+    );
+    let print = u64::from_le_bytes(fingerprint(&schema).expect("a schema"));
+    let datum = b"\xfe\xff\xff\xff\x0f\x00\x02e\x02a\x06sms\x02\x01\x00";
+    let decoded = knowing(&schema).decode_billed(&single(print, datum)).expect("decoded");
+    assert!(detail(&decoded).contains("more items than bytes"), "{}", detail(&decoded));
+}
+
+#[test]
+fn the_datums_of_a_block_share_what_they_may_skip() {
+    let schema = r#"{"type": "record", "name": "Tick", "fields": [
+        {"name": "x", "type": {"type": "array", "items": "null"}},
+        {"name": "now", "type": {"type": "long", "logicalType": "timestamp-millis"}}]}"#;
+    let number = |number: u64| {
+        let mut bytes = Vec::new();
+        let mut rest = number << 1;
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        bytes
+    };
+    let datum = [number(1_000_000), vec![0, 0]].concat();
+    let records = 200_000;
+    let block = datum.repeat(records);
+    let text = |bytes: &[u8]| [number(bytes.len() as u64), bytes.to_vec()].concat();
+    let sync = [7; 16];
+    let file = [
+        b"Obj\x01\x02".to_vec(),
+        text(b"avro.schema"),
+        text(schema.as_bytes()),
+        vec![0],
+        sync.to_vec(),
+        number(records as u64),
+        text(&block),
+        sync.to_vec(),
+    ];
+    let lines: Vec<_> = container::read(file.concat().as_slice()).expect("a log").collect();
+    assert_eq!(lines.len(), records);
+    let taken = |line: &Result<Decoded, _>| line.as_ref().is_ok_and(|it| reason(it).is_none());
+    assert_eq!(lines.iter().filter(|line| taken(line)).count(), 16);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 
 use super::options::KafkaOptions;
 
@@ -24,5 +25,16 @@ impl KafkaOptions {
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms.into())
+    }
+}
+
+/// What librdkafka has against a property; `None` if it takes it.
+pub(super) fn refusal(name: &str, value: &str) -> Option<String> {
+    let mut native = ClientConfig::new();
+    native.set(name, value);
+    match native.create_native_config() {
+        Ok(_) => None,
+        Err(KafkaError::ClientConfig(_, description, _, _)) => Some(description.trim().to_owned()),
+        Err(other) => Some(other.to_string()),
     }
 }

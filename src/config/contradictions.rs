@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::client;
 use super::options::{Config, InputFormat, OutputFormat};
 
 /// Keys whose values do not go together.
@@ -42,19 +43,9 @@ pub(super) fn refused_property(name: &str, value: &str) -> Option<(String, Strin
     if let Some((_, remedy)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == name) {
         return Some(("is set by the engine itself".to_owned(), (*remedy).to_owned()));
     }
-    let mut native = rdkafka::ClientConfig::new();
-    native.set(name, value);
-    match native.create_native_config() {
-        Ok(_) => None,
-        Err(rdkafka::error::KafkaError::ClientConfig(_, description, _, _)) => Some((
-            format!("is refused by librdkafka: {}", description.trim()),
-            "see librdkafka's CONFIGURATION.md for names and values".to_owned(),
-        )),
-        Err(other) => Some((
-            format!("is refused by librdkafka: {other}"),
-            "see librdkafka's CONFIGURATION.md for names and values".to_owned(),
-        )),
-    }
+    let why = client::refusal(name, value)?;
+    let remedy = "see librdkafka's CONFIGURATION.md for names and values";
+    Some((format!("is refused by librdkafka: {why}"), remedy.to_owned()))
 }
 
 /// All contradictions between keys.

@@ -43,11 +43,23 @@ pub fn load(
     if let Some(path) = file {
         layers.read_file(path);
     }
-    let mut variables: Vec<_> = variables.into_iter().collect();
-    variables.sort();
-    for (name, text) in variables {
-        layers.read_variable(&name, &text);
-    }
+    layers.read_variables(variables);
+    layers.finish()
+}
+
+/// As `load`, of a file that was read already.
+///
+/// # Errors
+/// As `load`.
+pub fn load_bytes(
+    path: &Path,
+    bytes: &[u8],
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, Faults> {
+    let schema = rules::schema();
+    let mut layers = Layers::new(&schema);
+    layers.read_bytes(path, bytes);
+    layers.read_variables(variables);
     layers.finish()
 }
 
@@ -117,15 +129,18 @@ impl<'s> Layers<'s> {
     }
 
     fn read_file(&mut self, path: &Path) {
-        let place = |line, column| Place::File { path: path.to_owned(), line, column };
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
+        match std::fs::read(path) {
+            Ok(bytes) => self.read_bytes(path, &bytes),
             Err(error) => {
+                let place = Place::File { path: path.to_owned(), line: 1, column: 1 };
                 let remedy = "check the path after --config, or in TOLLGATE_CONFIG";
-                return self.fault(place(1, 1), format!("cannot be read: {error}"), remedy);
+                self.fault(place, format!("cannot be read: {error}"), remedy);
             }
-        };
-        let text = match std::str::from_utf8(&bytes) {
+        }
+    }
+
+    fn read_bytes(&mut self, path: &Path, bytes: &[u8]) {
+        let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
                 let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
@@ -190,6 +205,14 @@ impl<'s> Layers<'s> {
                 DeValue::Table(inner) => self.read_properties(source, &path, rule, inner),
                 _ => self.set_property(source.place(value.span().start), &path, rule, plain(value)),
             }
+        }
+    }
+
+    fn read_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        let mut variables: Vec<_> = variables.into_iter().collect();
+        variables.sort();
+        for (name, text) in variables {
+            self.read_variable(&name, &text);
         }
     }
 

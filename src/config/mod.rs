@@ -3,6 +3,10 @@
 //! each with its place and a remedy. It reads one file and the variables it is given, nothing
 //! else.
 
+#[cfg(feature = "engine")]
+mod client;
+#[cfg(not(feature = "engine"))]
+#[path = "client_none.rs"]
 mod client;
 mod contradictions;
 mod fault;
@@ -10,11 +14,11 @@ mod load;
 mod options;
 mod print;
 mod rules;
-#[cfg(test)]
+#[cfg(all(test, feature = "engine"))]
 mod tests;
 
 pub use fault::{Fault, Faults, Place};
-pub use load::{Loaded, PREFIX, load, variables};
+pub use load::{Loaded, PREFIX, load, load_bytes, variables};
 pub use options::*;
 pub use print::print;
 pub use rules::schema;

@@ -265,9 +265,8 @@ pub enum LogFormat {
 }
 
 /// Severity of a log line.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "engine", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// Needs a person.

@@ -24,6 +24,26 @@ pub struct LimitSpec {
     pub only: Only,
 }
 
+/// Whether there are limits of this kind: the table of FORMATS.md, "Command".
+#[must_use]
+pub fn is_listed(scope: &Scope, measure: Measure, window: &Window, only: &Only) -> bool {
+    let sliding = window.period_ms().is_some();
+    let of_money_or_requests = matches!(measure, Measure::Cost | Measure::Requests);
+    let calendar = !sliding && of_money_or_requests && *only == Only::default();
+    match scope.kind {
+        ScopeKind::Account => calendar && scope.id.is_none(),
+        ScopeKind::Feature | ScopeKind::Profile | ScopeKind::Country => {
+            calendar && scope.id.is_some()
+        }
+        ScopeKind::Recipient => sliding && measure == Measure::Requests,
+        ScopeKind::Sender => match measure {
+            Measure::Requests => sliding,
+            Measure::Recipients => matches!(window, Window::Day),
+            Measure::Cost => false,
+        },
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScopeKind {
     Account,

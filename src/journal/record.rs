@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Decimal, Schema};
@@ -14,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::fold::Counts;
 use crate::money::Money;
 use crate::time::Millis;
-use crate::wire;
+use crate::wire::{self, Datum, Plan, Unfit};
 
 /// SHA-256 of a record's or of a batch's decision bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,8 +74,8 @@ pub enum Error {
     Shape(&'static str),
     #[error("a journal record of version {0}, which this release does not know: upgrade it")]
     Version(i64),
-    #[error("not a journal record: {0}")]
-    Avro(#[from] Box<apache_avro::Error>),
+    #[error("not a journal record: {}", .0.0)]
+    Unfit(Unfit),
 }
 
 impl Hash {
@@ -131,6 +130,10 @@ const SCHEMA_TEXT: &str = include_str!("../../schemas/journal-record.avsc");
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     Schema::parse_str(SCHEMA_TEXT).expect("the schema in the repository is well-formed")
 });
+
+/// Reads what fits the bytes: lengths that a damaged record claims take no memory.
+static PLAN: LazyLock<Plan> =
+    LazyLock::new(|| Plan::new(&SCHEMA, &SCHEMA).expect("the schema names no type but its own"));
 
 /// Marker and fingerprint of the single-object encoding.
 static HEADER: LazyLock<[u8; 10]> = LazyLock::new(|| {
@@ -188,23 +191,20 @@ impl Record {
     /// # Errors
     /// When the bytes are no journal record, or one of a version this release does not know.
     pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
-        let Some(mut datum) = bytes.strip_prefix(HEADER.as_slice()) else {
+        let Some(datum) = bytes.strip_prefix(HEADER.as_slice()) else {
             return Err(Error::Shape("it does not begin with the schema's fingerprint"));
         };
-        let reader = GenericDatumReader::builder(&SCHEMA).build();
-        let value = reader.and_then(|reader| reader.read_value(&mut datum)).map_err(Box::new)?;
-        if !datum.is_empty() {
-            return Err(Error::Shape("bytes are left behind it"));
-        }
-        let Value::Record(fields) = value else { return Err(Error::Shape("not an Avro record")) };
+        let Datum::Record(fields) = PLAN.read(datum).map_err(Error::Unfit)? else {
+            return Err(Error::Shape("not an Avro record"));
+        };
         Fields(fields.into_iter()).record()
     }
 }
 
 /// The decoded fields, taken in the schema's order.
-struct Fields(std::vec::IntoIter<(String, Value)>);
+struct Fields<'a>(std::vec::IntoIter<Datum<'a>>);
 
-impl Fields {
+impl<'a> Fields<'a> {
     fn record(mut self) -> Result<Record, Error> {
         let version = self.whole()?;
         if version != i64::from(super::RECORD_VERSION) {
@@ -238,14 +238,13 @@ impl Fields {
         })
     }
 
-    fn next(&mut self) -> Result<Value, Error> {
-        self.0.next().map(|(_, value)| value).ok_or(Error::Shape("a field is missing"))
+    fn next(&mut self) -> Result<Datum<'a>, Error> {
+        self.0.next().ok_or(Error::Shape("a field is missing"))
     }
 
     fn whole(&mut self) -> Result<i64, Error> {
         match self.next()? {
-            Value::Int(value) => Ok(i64::from(value)),
-            Value::Long(value) | Value::TimestampMillis(value) => Ok(value),
+            Datum::Whole(value) | Datum::Time(Millis(value)) => Ok(value),
             _ => Err(Error::Shape("a number is expected")),
         }
     }
@@ -254,30 +253,31 @@ impl Fields {
         u64::try_from(self.whole()?).map_err(|_| Error::Shape("a negative number"))
     }
 
+    /// An Avro int.
     fn small(&mut self) -> Result<u32, Error> {
-        u32::try_from(self.whole()?).map_err(|_| Error::Shape("a number out of range"))
+        let value = i32::try_from(self.whole()?).ok().and_then(|value| u32::try_from(value).ok());
+        value.ok_or(Error::Shape("a number out of range"))
     }
 
     fn text(&mut self) -> Result<String, Error> {
         match self.next()? {
-            Value::String(text) => Ok(text),
+            Datum::Text(text) => Ok(text.to_owned()),
             _ => Err(Error::Shape("a text is expected")),
         }
     }
 
     fn hash(&mut self) -> Result<Hash, Error> {
-        let Value::Fixed(_, bytes) = self.next()? else {
+        let Datum::Bytes(bytes) = self.next()? else {
             return Err(Error::Shape("a hash is expected"));
         };
         bytes.try_into().map(Hash).map_err(|_| Error::Shape("a hash has 32 bytes"))
     }
 
     fn money(&mut self) -> Result<Money, Error> {
-        let Value::Decimal(decimal) = self.next()? else {
-            return Err(Error::Shape("a decimal is expected"));
-        };
-        let micros = BigInt::from(decimal);
-        i128::try_from(micros).map(Money).map_err(|_| Error::Shape("a cost beyond 127 bits"))
+        match self.next()? {
+            Datum::Money(money) => Ok(money),
+            _ => Err(Error::Shape("a decimal is expected")),
+        }
     }
 }
 

@@ -121,6 +121,20 @@ pub fn fold_bytes(log: &[u8], file_name: &str, dedup_minutes: u32) -> Folded {
     Folded { decisions, totals, summary: folding.summary(0) }
 }
 
+/// Reads one log on this thread, plain or compressed, lines or a container, and gives its lines in
+/// order to `take`, some at a time.
+///
+/// # Errors
+/// A log that cannot be read to its end (after all lines before it were given), or what `take`
+/// returned.
+pub fn read_log(
+    log: impl io::Read + Send + 'static,
+    name: &str,
+    take: impl FnMut(Vec<Line>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    pipeline::lines_of(source::of(name, log)?, take)
+}
+
 /// A fold under way: the state, what was counted, and decisions not yet written.
 struct Folding {
     state: State,
@@ -162,5 +176,5 @@ impl Folding {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "engine"))]
 mod tests;

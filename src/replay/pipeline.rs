@@ -73,6 +73,24 @@ pub fn lines(
     })
 }
 
+/// As `lines`, for one log and on this thread alone.
+pub fn lines_of(
+    source: Source,
+    mut fold: impl FnMut(Vec<Line>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    let mut deal = |piece| {
+        outcome = decoded(piece).and_then(&mut fold);
+        outcome.is_ok()
+    };
+    if source.is_avro {
+        read_container(source, &mut deal)
+    } else {
+        read_text(source, &mut deal)
+    };
+    outcome
+}
+
 /// Reads the logs one after the other and deals their pieces out to the decoders in turn. Ends
 /// early when nobody takes them any more.
 fn read_logs(logs: &[PathBuf], read: &Arc<AtomicU64>, decoders: &[SyncSender<Piece>]) {
@@ -139,15 +157,18 @@ fn broken(source: &str, at: u64, cause: io::Error) -> Error {
     Error::Read { place: format!("{source}:{at}"), cause }
 }
 
-fn decode_pieces(pieces: &Receiver<Piece>, decoded: &SyncSender<Result<Vec<Line>, Error>>) {
+fn decode_pieces(pieces: &Receiver<Piece>, decoded_to: &SyncSender<Result<Vec<Line>, Error>>) {
     for piece in pieces {
-        let lines = match piece {
-            Piece::Text { source, block } => Ok(decode(&source, block.first_line, &block.bytes)),
-            Piece::Decoded(lines) => Ok(lines),
-            Piece::Broken(error) => Err(error),
-        };
-        if decoded.send(lines).is_err() {
+        if decoded_to.send(decoded(piece)).is_err() {
             return;
         }
+    }
+}
+
+fn decoded(piece: Piece) -> Result<Vec<Line>, Error> {
+    match piece {
+        Piece::Text { source, block } => Ok(decode(&source, block.first_line, &block.bytes)),
+        Piece::Decoded(lines) => Ok(lines),
+        Piece::Broken(error) => Err(error),
     }
 }

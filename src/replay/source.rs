@@ -53,9 +53,14 @@ pub fn open(path: &Path, read: &Arc<AtomicU64>) -> Result<Source, Error> {
     let failed = |cause| Error::Read { place: name.clone(), cause };
     let raw: Box<dyn Read + Send> =
         if stdin { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
-    let counted = BufReader::with_capacity(128 * 1024, Counted { raw, read: read.clone() });
-    let (bytes, is_avro) = unwrapped(counted).map_err(failed)?;
-    Ok(Source { name: Arc::from(name.as_str()), bytes, is_avro })
+    of(&name, BufReader::with_capacity(128 * 1024, Counted { raw, read: read.clone() }))
+}
+
+/// A log that is open already.
+pub fn of(name: &str, packed: impl Read + Send + 'static) -> Result<Source, Error> {
+    let failed = |cause| Error::Read { place: name.to_owned(), cause };
+    let (bytes, is_avro) = unwrapped(packed).map_err(failed)?;
+    Ok(Source { name: Arc::from(name), bytes, is_avro })
 }
 
 /// Takes the compression off, and looks what is inside.

@@ -175,6 +175,16 @@ impl<'a> Reader<'a> {
         N::try_from(self.varint()?).map_err(|_| Fault::Number)
     }
 
+    /// A varint that can be counted on: half of its type's range at most.
+    pub fn count(&mut self) -> Result<u64, Fault> {
+        self.number::<i64>().map(i64::cast_unsigned)
+    }
+
+    /// As `count`.
+    pub fn small_count(&mut self) -> Result<u32, Fault> {
+        self.number::<i32>().map(i32::cast_unsigned)
+    }
+
     pub fn signed(&mut self) -> Result<i128, Fault> {
         let coded = self.varint()?;
         let magnitude = (coded >> 1).cast_signed();

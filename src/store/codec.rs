@@ -11,7 +11,7 @@ use super::bytes::{
 };
 use super::keys::{FORMAT, scope_kind, scope_number};
 use super::{BlockRow, Position};
-use crate::fold::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, Window};
+use crate::fold::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, Window, is_listed};
 use crate::fold::{Arming, Clockwork, Counts, Entry, LimitRow, Sliding, TIMES_MAX, Tally};
 use crate::journal::{Hash, Tip};
 use crate::money::{LIMIT, Money};
@@ -61,19 +61,19 @@ pub(super) fn position(value: &[u8]) -> Result<Position, Fault> {
     reader.version(VERSION)?;
     let _identity = [reader.u32()?, reader.u32()?];
     let tip = Tip {
-        seq: reader.u64()?,
+        seq: offset(&mut reader)?,
         hash: Hash(reader.array()?),
-        offset: reader.u64()?,
-        billed: reader.u64()?,
-        commands: reader.u64()?,
+        offset: offset(&mut reader)?,
+        billed: offset(&mut reader)?,
+        commands: offset(&mut reader)?,
         now: Millis(reader.i64()?),
-        published_through: maybe(&mut reader, Reader::u64)?,
+        published_through: maybe(&mut reader, offset)?,
     };
     let now = maybe(&mut reader, time)?;
     let forgotten_before_minute = reader.i64()?;
-    let (events, duplicates) = (reader.u64()?, reader.u64()?);
-    let (rejects, requests) = (reader.u64()?, reader.u64()?);
-    let cost = Money(reader.signed()?);
+    let (events, duplicates) = (offset(&mut reader)?, offset(&mut reader)?);
+    let (rejects, requests) = (offset(&mut reader)?, offset(&mut reader)?);
+    let cost = sum(&mut reader)?;
     let counts = Counts { events, duplicates, rejects, cost, requests };
     let (billed_latest, commands_latest) = (Millis(reader.i64()?), Millis(reader.i64()?));
     reader.end()?;
@@ -108,12 +108,12 @@ pub(super) fn put_account(
 pub(super) fn account(value: &[u8]) -> Result<AccountValue, Fault> {
     let mut reader = Reader::new(value);
     reader.version(VERSION)?;
-    let (id, sequence) = (reader.text()?, reader.number()?);
+    let (id, sequence) = (reader.text()?, reader.count()?);
     let count: u32 = reader.number()?;
     // No capacity from the bytes: a damaged count must not take memory.
     let mut retired = Vec::new();
     for _ in 0..count {
-        retired.push((reader.text()?, reader.number()?));
+        retired.push((reader.text()?, reader.small_count()?));
     }
     reader.end()?;
     Ok(AccountValue { id, sequence, retired })
@@ -175,9 +175,13 @@ pub(super) fn limit(limit_id: CompactString, value: &[u8]) -> Result<LimitRow, F
     let thresholds = thresholds(&mut reader)?;
     let enabled = reader.flag()?;
     let only = Only { purpose: reader.maybe_text()?, feature: reader.maybe_text()? };
-    let (version, created) = (reader.number()?, reader.number()?);
+    let (version, created) = (reader.small_count()?, reader.small_count()?);
     let arming = arming_fields(&mut reader)?;
     reader.end()?;
+    let most = if window.period_ms().is_some() { i128::from(TIMES_MAX) } else { i128::MAX };
+    if !is_listed(&scope, measure, &window, &only) || amount.units() > most {
+        return Err(Fault::Value("a limit of this kind"));
+    }
     let spec = Arc::new(LimitSpec {
         limit_id,
         scope,
@@ -246,7 +250,7 @@ pub(super) fn put_tally(tally: Tally, into: &mut Vec<u8>) {
 pub(super) fn tally(value: &[u8]) -> Result<Tally, Fault> {
     let mut reader = Reader::new(value);
     reader.version(VERSION)?;
-    let tally = Tally { cost: Money(reader.signed()?), requests: reader.number()? };
+    let tally = Tally { cost: sum(&mut reader)?, requests: reader.count()? };
     reader.end().map(|()| tally)
 }
 
@@ -274,7 +278,7 @@ pub(super) fn sliding_gone_by(value: &[u8]) -> Result<Millis, Fault> {
 pub(super) fn sliding(value: &[u8]) -> Result<Sliding, Fault> {
     let mut reader = Reader::new(value);
     reader.version(VERSION)?;
-    reader.i64()?;
+    let gone_by = reader.i64()?;
     let mut entries: Vec<Entry> = Vec::new();
     let (mut before, mut total) = (0_i64, 0_u64);
     while !reader.is_empty() {
@@ -288,6 +292,10 @@ pub(super) fn sliding(value: &[u8]) -> Result<Sliding, Fault> {
         }
         entries.push(Entry { at, count });
         before = at.0;
+    }
+    // A sweep goes by it alone: wrong, it would drop times that still count.
+    if gone_by != before + DAY_MS {
+        return Err(Fault::Number);
     }
     Ok(Sliding::from_entries(entries))
 }
@@ -323,8 +331,8 @@ fn put_arming_fields(arming: Arming, into: &mut Vec<u8>) {
 }
 
 fn arming_fields(reader: &mut Reader<'_>) -> Result<Arming, Fault> {
-    let (version, start) = (reader.number()?, Millis(reader.signed_number()?));
-    Ok(Arming { version, start, ceased: reader.number()? })
+    let (version, start) = (reader.small_count()?, Millis(reader.signed_number()?));
+    Ok(Arming { version, start, ceased: reader.small_count()? })
 }
 
 pub(super) fn put_dedup(packed: &[u8], into: &mut Vec<u8>) {
@@ -348,9 +356,21 @@ pub(super) fn put_block(row: &BlockRow, into: &mut Vec<u8>) {
 pub(super) fn block(value: &[u8]) -> Result<BlockRow, Fault> {
     let mut reader = Reader::new(value);
     reader.version(VERSION)?;
-    let sequence = reader.number()?;
+    let sequence = reader.count()?;
     let goes_after = maybe(&mut reader, |reader| reader.i64().map(Millis))?;
     Ok(BlockRow { sequence, goes_after, payload: reader.rest().to_vec() })
+}
+
+/// An offset or a count: 63 bits, as in the journal.
+fn offset(reader: &mut Reader<'_>) -> Result<u64, Fault> {
+    let value = reader.u64()?;
+    if value >> 63 == 0 { Ok(value) } else { Err(Fault::Number) }
+}
+
+/// A sum of costs that can be added to.
+fn sum(reader: &mut Reader<'_>) -> Result<Money, Fault> {
+    let cost = reader.signed()?;
+    if cost.unsigned_abs() >> 126 == 0 { Ok(Money(cost)) } else { Err(Fault::Number) }
 }
 
 /// A time that a line can have, or a window's end behind it.

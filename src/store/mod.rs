@@ -12,6 +12,7 @@ pub mod memory;
 mod offline;
 mod raw;
 mod read;
+mod rewrite;
 #[cfg(feature = "engine")]
 pub mod rocks;
 #[cfg(test)]
@@ -19,6 +20,8 @@ mod tests;
 mod write;
 
 pub use keys::Kind;
+#[doc(hidden)]
+pub use rewrite::rewritten;
 
 use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State};
 use crate::journal::Tip;

@@ -73,6 +73,7 @@ impl Batch {
     }
 
     /// Bytes of keys and values.
+    #[cfg(feature = "engine")]
     pub fn bytes(&self) -> usize {
         self.bytes.len() + self.deletes.iter().map(Vec::len).sum::<usize>()
     }

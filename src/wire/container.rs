@@ -2,13 +2,12 @@
 //! the writer's schema is resolved to ours by the same plans as on topics, each datum is a line by
 //! its own, and what cannot be read on ends the log with a fault, never in silence.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
 use apache_avro::{Codec, DeflateSettings, Schema, Writer};
 use serde::Serialize;
 
-use super::avro::datum::{Unfit, read_branch, read_whole};
+use super::avro::datum::{Steps, Unfit, read_branch, read_whole};
 use super::avro::lines::{self, RecordKind};
 use super::avro::plan::Plan;
 use super::shown_lines::{self, Issued};
@@ -18,8 +17,10 @@ use crate::time::Millis;
 
 /// Bytes of a block, compressed or not; more is taken for damage.
 const BLOCK_BYTES_MAX: usize = 64 << 20;
-/// Bytes of the header's schema or any other entry of it.
+/// Bytes of one of the header's entries.
 const HEADER_ENTRY_BYTES_MAX: usize = 16 << 20;
+/// Bytes of the schema among them; parsed it is far larger.
+const SCHEMA_BYTES_MAX: usize = 1 << 20;
 const MAGIC: [u8; 4] = *b"Obj\x01";
 const SYNC_BYTES: usize = 16;
 
@@ -33,9 +34,21 @@ pub struct Lines<R> {
     codec: Codec,
     sync: [u8; SYNC_BYTES],
     kinds: Kinds,
-    /// Of the block being read, not yet given.
-    ready: VecDeque<Decoded>,
+    block: Block,
     ended: bool,
+}
+
+/// A block under way. Its lines are decoded as they are asked for: all at once they would take a
+/// hundred times the block's bytes.
+struct Block {
+    bytes: Vec<u8>,
+    /// Where the next datum begins.
+    at: usize,
+    /// Lines to come.
+    left: usize,
+    /// False once a datum did not fit the schema.
+    fits: bool,
+    steps: Steps,
 }
 
 /// How the writer's datums are read.
@@ -50,6 +63,8 @@ enum Kinds {
 /// # Errors
 /// When the header is damaged, the codec is not built in, or the schema is none of a log's.
 pub fn read<R: Read>(mut source: R) -> Result<Lines<R>, Error> {
+    // What a block unpacks to is bounded by this, once for the process.
+    apache_avro::util::max_allocation_bytes(BLOCK_BYTES_MAX);
     let mut magic = [0; MAGIC.len()];
     source.read_exact(&mut magic)?;
     if magic != MAGIC {
@@ -80,10 +95,16 @@ pub fn read<R: Read>(mut source: R) -> Result<Lines<R>, Error> {
     let mut sync = [0; SYNC_BYTES];
     source.read_exact(&mut sync)?;
     let kinds = kinds(&schema)?;
-    Ok(Lines { source, codec, sync, kinds, ready: VecDeque::new(), ended: false })
+    Ok(Lines { source, codec, sync, kinds, block: Block::of(Vec::new(), 0), ended: false })
 }
 
 fn parse_schema(text: &[u8]) -> Result<Schema, Error> {
+    if text.len() > SCHEMA_BYTES_MAX {
+        return damaged(format!(
+            "a schema of {} bytes, {SCHEMA_BYTES_MAX} is the most",
+            text.len()
+        ));
+    }
     let text = std::str::from_utf8(text).map_err(|fault| Error::Container(fault.to_string()))?;
     Schema::parse_str(text).map_err(|fault| Error::Container(format!("its schema: {fault}")))
 }
@@ -93,7 +114,7 @@ fn parse_codec(name: &[u8]) -> Result<Codec, Error> {
         b"null" => Ok(Codec::Null),
         b"deflate" => Ok(Codec::Deflate(DeflateSettings::default())),
         b"snappy" => Ok(Codec::Snappy),
-        #[cfg(feature = "engine")]
+        #[cfg(feature = "files")]
         b"zstandard" => Ok(Codec::Zstandard(apache_avro::ZstandardSettings::default())),
         other => damaged(format!("codec {} is not known", String::from_utf8_lossy(other))),
     }
@@ -132,26 +153,30 @@ impl<R: Read> Iterator for Lines<R> {
     type Item = Result<Decoded, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ready.is_empty() && !self.ended {
-            match self.read_block() {
-                Ok(true) => {}
-                Ok(false) => self.ended = true,
+        while !self.ended {
+            if let Some(decoded) = self.block.next(&self.kinds) {
+                return Some(Ok(decoded));
+            }
+            match self.next_block() {
+                Ok(Some(block)) => self.block = block,
+                Ok(None) => self.ended = true,
                 Err(fault) => {
                     self.ended = true;
                     return Some(Err(fault));
                 }
             }
         }
-        self.ready.pop_front().map(Ok)
+        None
     }
 }
 
 impl<R: Read> Lines<R> {
-    /// Decodes the next block; `false` at the file's end.
-    fn read_block(&mut self) -> Result<bool, Error> {
+    /// The next block, once all lines of the one before were given; `None` at the file's end.
+    fn next_block(&mut self) -> Result<Option<Block>, Error> {
+        self.block.end()?;
         let mut first = [0];
         if read_up_to(&mut self.source, &mut first)? == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         let count = stream_whole(&mut first.as_slice().chain(&mut self.source))?;
         let mut block = stream_bytes(&mut self.source, BLOCK_BYTES_MAX)?;
@@ -163,42 +188,59 @@ impl<R: Read> Lines<R> {
         self.codec
             .decompress(&mut block)
             .map_err(|fault| Error::Container(format!("a block does not unpack: {fault}")))?;
+        if block.len() > BLOCK_BYTES_MAX {
+            return damaged(format!("a block of {} bytes unpacked", block.len()));
+        }
         // Each datum of ours has a byte at least.
         match usize::try_from(count) {
-            Ok(count) if count <= block.len() => self.decode_block(count, &block)?,
-            _ => return damaged(format!("a block of {count} records in {} bytes", block.len())),
+            Ok(count) if count <= block.len() => Ok(Some(Block::of(block, count))),
+            _ => damaged(format!("a block of {count} records in {} bytes", block.len())),
         }
-        Ok(true)
+    }
+}
+
+impl Block {
+    fn of(bytes: Vec<u8>, lines: usize) -> Block {
+        let steps = Steps::of(&bytes);
+        Block { bytes, at: 0, left: lines, fits: true, steps }
     }
 
-    fn decode_block(&mut self, count: usize, block: &[u8]) -> Result<(), Error> {
-        let mut rest = block;
-        for at in 0..count {
-            match self.kinds.decode_front(rest) {
-                Ok((decoded, behind)) => {
-                    self.ready.push_back(decoded);
-                    rest = behind;
-                }
-                Err(Unfit(why)) => {
-                    // Where the next datum begins is not known, up to the next block.
-                    let detail = format!("bytes do not fit the schema: {why}");
-                    self.ready.push_back(lines::undecodable(detail));
-                    let behind = "it stands in a block behind bytes that do not fit the schema";
-                    let lost = (at + 1..count).map(|_| lines::undecodable(behind.to_owned()));
-                    self.ready.extend(lost);
-                    return Ok(());
-                }
+    /// The next line; `None` behind the last.
+    fn next(&mut self, kinds: &Kinds) -> Option<Decoded> {
+        self.left = self.left.checked_sub(1)?;
+        if !self.fits {
+            // Where the next datum begins is not known, up to the next block.
+            let behind = "it stands in a block behind bytes that do not fit the schema";
+            return Some(lines::undecodable(behind.to_owned()));
+        }
+        Some(match kinds.decode_front(&self.bytes[self.at..], &mut self.steps) {
+            Ok((decoded, behind)) => {
+                self.at = self.bytes.len() - behind.len();
+                decoded
             }
+            Err(Unfit(why)) => {
+                self.fits = false;
+                lines::undecodable(format!("bytes do not fit the schema: {why}"))
+            }
+        })
+    }
+
+    /// Behind the last line nothing may be left.
+    fn end(&self) -> Result<(), Error> {
+        let over = self.bytes.len() - self.at;
+        if self.fits && over > 0 {
+            return damaged(format!("{over} bytes are left over in a block"));
         }
-        if rest.is_empty() {
-            return Ok(());
-        }
-        damaged(format!("{} bytes are left over in a block", rest.len()))
+        Ok(())
     }
 }
 
 impl Kinds {
-    fn decode_front<'a>(&'a self, bytes: &'a [u8]) -> Result<(Decoded, &'a [u8]), Unfit> {
+    fn decode_front<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        steps: &mut Steps,
+    ) -> Result<(Decoded, &'a [u8]), Unfit> {
         let (kind, plan, bytes) = match self {
             Kinds::One(kind, plan) => (*kind, plan.as_ref(), bytes),
             Kinds::Branches(branches) => {
@@ -209,7 +251,7 @@ impl Kinds {
                 }
             }
         };
-        let (datum, rest) = plan.read_front(bytes)?;
+        let (datum, rest) = plan.read_front(bytes, steps)?;
         Ok((lines::judge(kind, datum), rest))
     }
 }

@@ -25,6 +25,7 @@ mod shown_lines;
 mod validate;
 mod window;
 
+pub(crate) use avro::{Datum, Plan, Unfit};
 pub use avro::{Fingerprint, fingerprint};
 pub use block::BlockSeen;
 pub use decoder::{Decoder, Options};

@@ -8,7 +8,9 @@ use super::Decoded;
 use super::raw::{RawBilled, RawCommand, RawLimit};
 use super::window::sliding_period_ms;
 use crate::fold::event::{BilledEvent, Change, Command, Input};
-use crate::fold::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window};
+use crate::fold::limit::{
+    Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window, is_listed,
+};
 use crate::money::{self, MICROS_PER_DOLLAR, Money};
 use crate::time::{self, Millis};
 
@@ -168,24 +170,13 @@ fn window(text: &str) -> Result<Window, Invalid> {
     }
 }
 
-/// The table of FORMATS.md, "Command": which scope takes which measure, window and `only`.
+/// Which scope takes which measure, window and `only`.
 fn in_table(scope: &Scope, measure: Measure, window: &Window, only: &Only) -> Result<(), Invalid> {
-    let calendar = matches!(window, Window::Day | Window::Month);
-    let listed = match scope.kind {
-        ScopeKind::Account | ScopeKind::Feature | ScopeKind::Profile | ScopeKind::Country => {
-            if *only != Only::default() {
-                return broken("only: for recipient and sender limits alone");
-            }
-            calendar && matches!(measure, Measure::Cost | Measure::Requests)
-        }
-        ScopeKind::Recipient => measure == Measure::Requests && !calendar,
-        ScopeKind::Sender => match measure {
-            Measure::Requests => !calendar,
-            Measure::Recipients => matches!(window, Window::Day),
-            Measure::Cost => false,
-        },
-    };
-    if listed {
+    let of_a_number = matches!(scope.kind, ScopeKind::Recipient | ScopeKind::Sender);
+    if !of_a_number && *only != Only::default() {
+        return broken("only: for recipient and sender limits alone");
+    }
+    if is_listed(scope, measure, window, only) {
         return Ok(());
     }
     let (kind, measure, window) = (scope.kind.as_str(), measure.as_str(), window.as_str());

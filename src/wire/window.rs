@@ -18,7 +18,7 @@ pub fn sliding_period_ms(text: &str) -> Option<i64> {
         total_s = total_s.checked_add(count.checked_mul(unit_s)?)?;
         rest = &rest[digits + 1..];
     }
-    (1..=PERIOD_S_MAX).contains(&total_s).then_some(total_s * 1000)
+    (1..=PERIOD_S_MAX).contains(&total_s).then(|| total_s * 1000)
 }
 
 #[cfg(test)]
@@ -72,6 +72,8 @@ mod tests {
             "day",
             "PT99999999999999999999H",
             "PT9223372036854775807H",
+            "PT9223372036854775807S",
+            "PT9223372036854776S",
             "PTé",
         ] {
             assert_eq!(sliding_period_ms(text), None, "{text:?}");

@@ -37,8 +37,21 @@ fn moment() -> impl Strategy<Value = Millis> {
     (0..84_006 * DAY_MS).prop_map(Millis)
 }
 
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![0..=i64::MAX.cast_unsigned(), 0..200_u64, Just(i64::MAX.cast_unsigned())]
+}
+
+fn small_count() -> impl Strategy<Value = u32> {
+    prop_oneof![0..=i32::MAX.cast_unsigned(), 0..200_u32, Just(i32::MAX.cast_unsigned())]
+}
+
+fn sum() -> impl Strategy<Value = i128> {
+    let most = (1_i128 << 126) - 1;
+    prop_oneof![-most..=most, -200..200_i128, Just(most), Just(-most)]
+}
+
 fn arming() -> impl Strategy<Value = Arming> {
-    let parts = (any::<u32>(), moment(), any::<u32>());
+    let parts = (small_count(), moment(), small_count());
     parts.prop_map(|(version, start, ceased)| Arming { version, start, ceased })
 }
 
@@ -76,36 +89,65 @@ fn sliding() -> impl Strategy<Value = Sliding> {
     })
 }
 
-fn limit_row() -> impl Strategy<Value = LimitRow> {
-    let window = prop_oneof![
-        Just(Window::Day),
-        Just(Window::Month),
-        (1..=DAY_MS, text()).prop_map(|(period_ms, text)| Window::Sliding { period_ms, text }),
-    ];
-    let amount = prop_oneof![
+type Content = (Scope, Measure, Window, Amount, Only);
+
+/// What the table of FORMATS.md lists for scopes with calendar windows.
+fn calendar_limit() -> impl Strategy<Value = Content> {
+    let scope = (0..4_usize, text()).prop_map(|(at, id)| {
+        let kinds =
+            [ScopeKind::Account, ScopeKind::Feature, ScopeKind::Profile, ScopeKind::Country];
+        Scope { kind: kinds[at], id: (at > 0).then_some(id) }
+    });
+    let measured = prop_oneof![
         (1..LIMIT.0).prop_map(|micros| (Measure::Cost, Amount::Cost(Money(micros)))),
-        (1..=1_000_u64).prop_map(|count| (Measure::Requests, Amount::Count(count))),
-        (1..=u64::MAX / 32).prop_map(|count| (Measure::Recipients, Amount::Count(count))),
+        (1..=u64::MAX / 32).prop_map(|count| (Measure::Requests, Amount::Count(count))),
     ];
-    let thresholds = prop::collection::btree_set(1..=100_u8, 0..=10);
+    let window = prop_oneof![Just(Window::Day), Just(Window::Month)];
+    (scope, measured, window).prop_map(|(scope, (measure, amount), window)| {
+        (scope, measure, window, amount, Only::default())
+    })
+}
+
+/// And for numbers.
+fn number_limit() -> impl Strategy<Value = Content> {
     let maybe = || prop::option::of(text());
-    let what = (kind(), maybe(), window, amount, any::<bool>());
-    let rest = (thresholds, any::<bool>(), maybe(), maybe());
-    (limit_id(), what, rest, any::<u32>(), any::<u32>(), arming()).prop_map(
-        |(limit_id, what, rest, version, created, arming)| {
-            let (kind, id, window, (measure, amount), block) = what;
-            let (thresholds, enabled, purpose, feature) = rest;
-            let action = if block { Action::Block } else { Action::Alert };
+    let period = (1..=DAY_MS, text());
+    let who = (any::<bool>(), maybe(), maybe(), maybe());
+    (who, period, 1..=1_000_u64, prop::option::of(1..=u64::MAX / 32)).prop_map(
+        |((sender, id, purpose, feature), (period_ms, text), times, recipients)| {
+            let only = Only { purpose, feature };
+            let kind = if sender { ScopeKind::Sender } else { ScopeKind::Recipient };
+            let scope = Scope { kind, id };
+            match recipients.filter(|_| sender) {
+                Some(count) => {
+                    (scope, Measure::Recipients, Window::Day, Amount::Count(count), only)
+                }
+                None => {
+                    let window = Window::Sliding { period_ms, text };
+                    (scope, Measure::Requests, window, Amount::Count(times), only)
+                }
+            }
+        },
+    )
+}
+
+fn limit_row() -> impl Strategy<Value = LimitRow> {
+    let content = prop_oneof![calendar_limit(), number_limit()];
+    let thresholds = prop::collection::btree_set(1..=100_u8, 0..=10);
+    let what = (content, any::<bool>(), thresholds, any::<bool>());
+    (limit_id(), what, small_count(), small_count(), arming()).prop_map(
+        |(limit_id, (content, block, thresholds, enabled), version, created, arming)| {
+            let (scope, measure, window, amount, only) = content;
             let spec = Arc::new(LimitSpec {
                 limit_id,
-                scope: Scope { kind, id },
+                scope,
                 measure,
                 window,
                 amount,
-                action,
+                action: if block { Action::Block } else { Action::Alert },
                 thresholds: thresholds.into_iter().collect(),
                 enabled,
-                only: Only { purpose, feature },
+                only,
             });
             LimitRow { spec, version, created, arming }
         },
@@ -114,9 +156,9 @@ fn limit_row() -> impl Strategy<Value = LimitRow> {
 
 /// Rows that are there after they are written.
 fn row() -> impl Strategy<Value = Row> {
-    let retired = prop::collection::vec((limit_id(), any::<u32>()), 0..3);
+    let retired = prop::collection::vec((limit_id(), small_count()), 0..3);
     prop_oneof![
-        (account(), text(), any::<u64>(), retired).prop_map(|(number, id, sequence, retired)| {
+        (account(), text(), count(), retired).prop_map(|(number, id, sequence, retired)| {
             Row::Account { number, id, sequence, retired }
         }),
         (account(), limit_row()).prop_map(|(account, row)| {
@@ -125,7 +167,7 @@ fn row() -> impl Strategy<Value = Row> {
         (account(), limit_id(), text(), moment()).prop_map(|(account, limit_id, group, at)| {
             Row::Timer { account, limit_id, group, at: Some(at) }
         }),
-        (tally_ref(), any::<i128>(), any::<u64>()).prop_map(|(key, micros, requests)| {
+        (tally_ref(), sum(), count()).prop_map(|(key, micros, requests)| {
             Row::Tally { key, tally: Tally { cost: Money(micros), requests } }
         }),
         (limit_ref(), text(), sliding()).prop_map(|(limit, group, sliding)| Row::Sliding {
@@ -143,10 +185,10 @@ fn row() -> impl Strategy<Value = Row> {
 }
 
 pub fn position() -> impl Strategy<Value = Position> {
-    let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
-    let counts = (any::<u64>(), any::<u64>(), any::<u64>(), any::<i128>(), any::<u64>());
+    let numbers = (count(), count(), count(), count());
+    let counts = (count(), count(), count(), sum(), count());
     let times = (moment(), prop::option::of(moment()), any::<i64>(), any::<i64>(), any::<i64>());
-    (numbers, any::<[u8; 32]>(), prop::option::of(any::<u64>()), times, counts).prop_map(
+    (numbers, any::<[u8; 32]>(), prop::option::of(count()), times, counts).prop_map(
         |(numbers, hash, published_through, times, counts)| {
             let (seq, offset, billed, commands) = numbers;
             let (tip_now, now, forgotten_before_minute, billed_at, commanded_at) = times;
@@ -170,8 +212,7 @@ pub fn position() -> impl Strategy<Value = Position> {
 }
 
 pub fn block() -> impl Strategy<Value = BlockRow> {
-    let parts =
-        (any::<u64>(), prop::collection::vec(any::<u8>(), 0..9), prop::option::of(moment()));
+    let parts = (count(), prop::collection::vec(any::<u8>(), 0..9), prop::option::of(moment()));
     parts.prop_map(|(sequence, payload, goes_after)| BlockRow { sequence, payload, goes_after })
 }
 

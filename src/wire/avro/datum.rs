@@ -14,6 +14,9 @@ use crate::time::Millis;
 /// Types inside each other in a field that is skipped.
 const DEPTH_MAX: u32 = 64;
 
+const STEPS_PER_BYTE: usize = 16;
+const STEPS_LEAST: usize = 4096;
+
 /// A value of one of our schemas; a record's fields stand in our order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Datum<'a> {
@@ -39,7 +42,7 @@ fn unfit<T>(why: impl Into<String>) -> Result<T, Unfit> {
 impl Plan {
     /// Reads the datum that `bytes` are.
     pub fn read<'a>(&'a self, bytes: &'a [u8]) -> Result<Datum<'a>, Unfit> {
-        let (datum, rest) = self.read_front(bytes)?;
+        let (datum, rest) = self.read_front(bytes, &mut Steps::of(bytes))?;
         if !rest.is_empty() {
             return unfit(format!("{} bytes are left over", rest.len()));
         }
@@ -47,31 +50,46 @@ impl Plan {
     }
 
     /// Reads the datum that `bytes` begin with; also gives what stands behind it.
-    pub fn read_front<'a>(&'a self, bytes: &'a [u8]) -> Result<(Datum<'a>, &'a [u8]), Unfit> {
-        let mut reader = Reader { rest: bytes, names: &self.names, items_left: bytes.len() };
+    pub fn read_front<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        steps: &mut Steps,
+    ) -> Result<(Datum<'a>, &'a [u8]), Unfit> {
+        let mut reader = Reader { rest: bytes, names: &self.names, steps: steps.0 };
         let datum = reader.datum(&self.root)?;
+        steps.0 = reader.steps;
         Ok((datum, reader.rest))
+    }
+}
+
+/// How many values may still be skipped. A value may have no bytes (a null, an empty record), so
+/// without a bound a few types that hold each other twice, or a long array, could cost hours.
+pub struct Steps(usize);
+
+impl Steps {
+    /// Enough for all data that stand in `bytes`.
+    pub fn of(bytes: &[u8]) -> Steps {
+        Steps(bytes.len().saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_LEAST))
     }
 }
 
 /// Reads the branch number with which a union begins.
 pub fn read_branch(bytes: &[u8]) -> Result<(usize, &[u8]), Unfit> {
-    let mut reader = Reader { rest: bytes, names: &HashMap::new(), items_left: 0 };
+    let mut reader = Reader { rest: bytes, names: &HashMap::new(), steps: 0 };
     let branch = reader.length()?;
     Ok((branch, reader.rest))
 }
 
 /// Reads the number that `bytes` begin with.
 pub fn read_whole(bytes: &[u8]) -> Result<i64, Unfit> {
-    Reader { rest: bytes, names: &HashMap::new(), items_left: 0 }.whole()
+    Reader { rest: bytes, names: &HashMap::new(), steps: 0 }.whole()
 }
 
 struct Reader<'a, 'p> {
     rest: &'a [u8],
     names: &'p HashMap<Name, Schema>,
-    /// Items that arrays and maps may still claim. Items can be empty, so without a bound a few
-    /// bytes could cost hours.
-    items_left: usize,
+    /// As in `Steps`.
+    steps: usize,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -117,6 +135,7 @@ impl<'a> Reader<'a, '_> {
         Ok(fields)
     }
 
+    /// Items of ours have a byte at least, so their number needs no bound.
     fn array(&mut self, items: &'a Op) -> Result<Vec<Datum<'a>>, Unfit> {
         let mut elements = Vec::new();
         loop {
@@ -137,13 +156,9 @@ impl<'a> Reader<'a, '_> {
             // A negative count is followed by the block's size in bytes.
             self.whole()?;
         }
-        let left = usize::try_from(count.unsigned_abs()).ok();
-        match left.and_then(|count| Some((count, self.items_left.checked_sub(count)?))) {
-            Some((count, left)) => {
-                self.items_left = left;
-                Ok(count)
-            }
-            None => unfit("more items than bytes"),
+        match usize::try_from(count.unsigned_abs()) {
+            Ok(count) => Ok(count),
+            Err(_) => unfit("more items than bytes can hold"),
         }
     }
 
@@ -221,7 +236,7 @@ impl<'a> Reader<'a, '_> {
         number[start..].copy_from_slice(significant);
         let number = i128::from_be_bytes(number);
         // A first significant byte may carry the other sign bit once 16 bytes are full.
-        let kept_sign = number < 0 || sign == 0;
+        let kept_sign = (number < 0) == (sign != 0);
         match number.checked_mul(factor) {
             Some(micros) if kept_sign => Ok(Money(micros)),
             _ => unfit("a decimal of more than 128 bits"),
@@ -233,6 +248,10 @@ impl<'a> Reader<'a, '_> {
         let Some(depth) = depth.checked_sub(1) else {
             return unfit("types are nested too deeply");
         };
+        let Some(steps) = self.steps.checked_sub(1) else {
+            return unfit("more items than bytes can hold");
+        };
+        self.steps = steps;
         match schema {
             Schema::Array(array) => self.skip_blocks(|reader| reader.skip(&array.items, depth)),
             Schema::Map(map) => self.skip_blocks(|reader| {

@@ -9,3 +9,5 @@ pub(super) mod plan;
 pub(super) mod schemas;
 
 pub use canonical::{Fingerprint, fingerprint};
+pub use datum::{Datum, Unfit};
+pub use plan::Plan;

@@ -11,13 +11,12 @@ mod simulate;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use simulate::case::{Case, Fault};
 use simulate::chance::Path;
 use simulate::many::{Sum, judge, smaller};
-use tollgate::telemetry::Stopwatch;
 
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulate/regressions.txt");
 /// Seeds of a run without `SEEDS`.
@@ -33,9 +32,13 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 /// `SEEDS` many, from `FROM` on, on all cores. Each twice, with the same outcome to the byte.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it took is told, and nothing depends on it"
+)]
 fn seeds() {
     let (from, count) = (number("FROM", 1), number("SEEDS", SEEDS));
-    let (next, begun) = (AtomicU64::new(0), Stopwatch::start());
+    let (next, begun) = (AtomicU64::new(0), Instant::now());
     let threads = thread::available_parallelism().map_or(2, usize::from);
     let work = || {
         let mut sum = Sum::default();
@@ -79,7 +82,7 @@ fn claim(next: &AtomicU64, from: u64, count: u64) -> Option<u64> {
 
 /// A line on standard error every ten seconds.
 #[expect(clippy::print_stderr, reason = "for whoever waits")]
-fn progress(done: u64, count: u64, begun: Stopwatch) {
+fn progress(done: u64, count: u64, begun: Instant) {
     let elapsed = begun.elapsed();
     if elapsed.as_millis() % 10_000 < 200 && elapsed.as_secs() > 0 {
         let left = elapsed.mul_f64((count - done) as f64 / done.max(1) as f64);

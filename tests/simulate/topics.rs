@@ -87,17 +87,14 @@ impl Topics {
     }
 
     /// Compacts block-state: of each key the last record stays, but for the newest `recent` records.
+    /// Tombstones stay: a reader is never behind by more than `delete.retention.ms`.
     pub fn compact(&mut self, recent: usize) {
         let records = &mut self.sources[Source::BlockState as usize];
         let head = records.len().saturating_sub(recent);
-        let overtaken = |index: usize, records: &[Stored]| {
-            records[index + 1..].iter().any(|later| later.key == records[index].key)
-        };
-        let stays: Vec<bool> = (0..records.len())
-            .map(|index| {
-                index >= head || !overtaken(index, records) && records[index].value.is_some()
-            })
-            .collect();
+        let overtaken =
+            |index: usize| records[index + 1..].iter().any(|later| later.key == records[index].key);
+        let stays: Vec<bool> =
+            (0..records.len()).map(|index| index >= head || !overtaken(index)).collect();
         let mut stays = stays.into_iter();
         records.retain(|_| stays.next().unwrap_or(true));
     }

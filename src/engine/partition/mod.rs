@@ -45,6 +45,8 @@ pub struct Turn {
     pub lost: Option<String>,
     /// Outputs that failed and are sent again.
     pub retries: u64,
+    /// Checkpoints that could not be written.
+    pub checkpoint_failures: u64,
     /// Microseconds that a checkpoint took which was written now.
     pub checkpoint_us: Option<i64>,
 }
@@ -113,6 +115,8 @@ pub struct Partition<L, S, C> {
     checkpoints: Checkpoints,
     /// When the checkpoint under way was submitted, by the clock's `micros`.
     checkpoint_began_us: Option<i64>,
+    /// When the checkpoint that a full disk refused is tried once more, until it is written.
+    checkpoint_again_at: Option<Millis>,
     /// Offsets of billed and commands at which this partition's intake began; `None` before.
     begun: Option<(u64, u64)>,
     /// The journal was read to its end, a moment ago.
@@ -146,6 +150,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             intake: Intake::new(names, lines, bytes, placement),
             checkpoints: Checkpoints::new(&options),
             checkpoint_began_us: None,
+            checkpoint_again_at: None,
             options,
             log,
             store,
@@ -354,7 +359,11 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         if needs.is_empty() {
             return Ok(());
         }
-        for row in self.store.load(&needs)? {
+        let rows = self.store.load(&needs).inspect_err(|_| {
+            // The lines were taken out of the intake: they are read again.
+            self.mode = Mode::Beginning { renew: true };
+        })?;
+        for row in rows {
             self.state.load(row);
         }
         Ok(())

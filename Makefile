@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint kafka-test measure deny clean-cache
+.PHONY: help demo test lint kafka-test chaos measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -24,6 +24,11 @@ lint: ## format and lints, as CI sees them
 kafka-test: ## only the suite on real Kafka, with its output
 	@.ci/prepare test
 	cargo test --locked --test kafka -- --nocapture
+
+chaos: ## a storm of kills, cuts and full disks on real Kafka; SECONDS=900 KILLS=300 or more
+	@.ci/prepare test
+	TOLLGATE_TEST_SECONDS=$(SECONDS) TOLLGATE_TEST_KILLS=$(KILLS) \
+	  cargo test --locked --test kafka -- --ignored --nocapture --exact chaos
 
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test

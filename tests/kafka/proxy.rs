@@ -168,6 +168,8 @@ impl Shared {
             produces: Mutex::default(),
         });
         whole(&self.links).push(Arc::downgrade(&link));
+        // It may have calmed down before this link was known.
+        link.stalled.fetch_and(self.stalling.load(SeqCst), SeqCst);
         let (shared, asking) = (Arc::clone(self), Arc::clone(&link));
         spawn("requests", move || {
             let _ended = asking.requests(&shared);

@@ -20,6 +20,8 @@ use crate::topics::Ends;
 use crate::weather::{Counts, Weather};
 
 const WAIT_MAX: Duration = Duration::from_secs(90);
+/// From so long on, a wait is told.
+const WAIT_TOLD: Duration = Duration::from_secs(10);
 const DISK_MEGABYTES: u32 = 64;
 /// Enough for a state, too little for RocksDB to reserve room for its log ahead of need: a full disk
 /// would be noticed much later.
@@ -217,18 +219,20 @@ impl Storm<'_> {
         self.until("it says that its disk is full", |storm| says(storm, said, written));
         let before = appends(self);
         self.until("it goes on with a full disk", |storm| appends(storm) > before + 5);
+        disk.free();
+        let room = "there is room: checkpoints are written again";
+        self.until("it recovers where it runs", |storm| says(storm, said, room));
         let said = self.fleet[0].said().len();
         self.mind();
         self.fleet[0].kill();
         self.kills += 2;
-        // What it reserved is room again.
         disk.fill_up_to(0);
         self.fleet[0].start();
         let opened = "is full: make room, and it is opened by itself";
         self.until("it says that it cannot open its state", |storm| says(storm, said, opened));
         let before = appends(self);
         disk.free();
-        self.until("it recovers when there is room", |storm| appends(storm) > before + 5);
+        self.until("it recovers from its start", |storm| appends(storm) > before + 5);
         drop(fair);
         self.count("disk full, running and starting", 1);
         self.disk = Some(disk);
@@ -259,11 +263,15 @@ impl Storm<'_> {
         let begin = Instant::now();
         loop {
             self.journal.catch_up();
-            if holds(self) {
+            let held = holds(self);
+            let waited = begin.elapsed();
+            if held {
+                if waited > WAIT_TOLD {
+                    say(&format!("storm: {waited:.0?} until {what}"));
+                }
                 return;
             }
             self.mind();
-            let waited = begin.elapsed();
             let folder = self.ground.folder.display();
             assert!(
                 waited < WAIT_MAX,
@@ -329,12 +337,12 @@ impl Storm<'_> {
     }
 
     fn claim(&self, tally: &Tally) -> String {
-        let faults: Vec<String> =
-            self.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let faults: usize = self.counts.values().sum();
         format!(
-            "a storm of {}; {} lines, {} decisions, {} rejects, {} totals: 0 lost, 0 invented, \
-             0 differing",
-            faults.join(", "),
+            "a storm of {} kills and {} other faults; {} lines, {} decisions, {} rejects, {} \
+             totals: 0 lost, 0 invented, 0 differing",
+            self.kills,
+            faults - self.kills,
             self.journal.lines(),
             tally.decisions,
             tally.rejected,

@@ -69,7 +69,7 @@ impl Outbox {
         self.settle();
     }
 
-    /// Hands unsent outputs to the log until it is full, under ids behind `ids`. True when something
+    /// Hands unsent outputs to the log until it is full, under ids behind `ids`. True when one
     /// was sent.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 mod append;
 mod fault;
 mod follow;
+mod look;
 mod publish;
 
 pub use fault::Fault;
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 
 use super::batch::{Folded, Outputs};
 use super::blocks::Blocks;
-use super::checkpoint::{Checkpoints, evictable_bytes};
+use super::checkpoint::Checkpoints;
 use super::intake::{Intake, Waiting};
 use super::log::{Ack, Log};
 use super::options::Options;
@@ -367,59 +368,5 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             self.state.load(row);
         }
         Ok(())
-    }
-
-    /// The chain's end, for those who look on.
-    #[must_use]
-    pub fn chain(&self) -> Option<&Tip> {
-        self.chain.as_ref()
-    }
-
-    /// Position of the rows in the store.
-    #[must_use]
-    pub fn stored(&self) -> Option<u64> {
-        self.checkpoints.stored()
-    }
-
-    /// Whether recovery is over.
-    #[must_use]
-    pub fn owning(&self) -> bool {
-        self.mode == Mode::Owning && self.behind.is_empty()
-    }
-
-    /// Bytes of evictable rows in memory, as the budget counts them.
-    #[must_use]
-    pub fn state_bytes(&self) -> usize {
-        evictable_bytes(&self.state)
-    }
-
-    #[must_use]
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// Outputs that await acknowledgement, block records among them.
-    #[must_use]
-    pub fn outputs_outstanding(&self) -> usize {
-        self.outbox.outstanding() + self.blocks.outstanding()
-    }
-
-    /// Nothing is under way or due, as far as has been read.
-    #[must_use]
-    pub fn quiet(&self) -> bool {
-        self.owning()
-            && self.pending.is_empty()
-            && self.ready.is_none()
-            && self.intake.drained()
-            && self.outbox.outstanding() == 0
-            && self.blocks.settled()
-    }
-
-    pub fn log_mut(&mut self) -> &mut L {
-        &mut self.log
-    }
-
-    pub fn store_mut(&mut self) -> &mut S {
-        &mut self.store
     }
 }

@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint protocol simulate fuzz kafka-test measure deny clean-cache
+.PHONY: help demo test lint protocol simulate fuzz kafka-test chaos measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,6 +38,11 @@ fuzz: ## one fuzz target for a while: make fuzz TARGET=json_line SECONDS=600 (ne
 	@command -v cargo-fuzz >/dev/null || \
 	  { echo 'cargo-fuzz is missing; type   cargo install --locked cargo-fuzz'; exit 1; }
 	fuzz/run $(or $(TARGET),json_line) $(or $(SECONDS),600)
+
+chaos: ## a storm of kills, cuts and full disks on real Kafka; SECONDS=900 KILLS=300 or more
+	@.ci/prepare test
+	TOLLGATE_TEST_SECONDS=$(SECONDS) TOLLGATE_TEST_KILLS=$(KILLS) \
+	  cargo test --locked --test kafka -- --ignored --nocapture --exact chaos
 
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test

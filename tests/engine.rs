@@ -1,7 +1,9 @@
 //! The engine's loop on topics in memory: crashes, losses, second owners. The same loop runs on
 //! Kafka and RocksDB (tests/kafka.rs).
 
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
 
 use tollgate::engine::log::Source;
 use tollgate::engine::memory::{Fate, MemoryTopics};
@@ -9,6 +11,10 @@ use tollgate::store::memory::{Disk, MemoryStore};
 use tollgate::time::{Clock, Millis};
 
 mod rig;
+#[path = "rig/scarce.rs"]
+mod scarce;
+use scarce::{Scarce, Trouble};
+
 use rig::{HandClock, check_outputs, open, options, produce, settle};
 
 const LOGS: [&str; 6] = ["plain-1", "plain-2", "plain-3", "stress-1", "stress-2", "stress-3"];
@@ -152,6 +158,61 @@ fn a_loss_while_the_brokers_are_away_is_recovered_from_when_they_are_back() {
                 account.records.iter().map(|one| one.billed.to - one.billed.from).sum();
             assert_eq!(folded, topics.source(Source::Billed).len() as u64, "every line is folded");
         }
+    }
+}
+
+/// Found by the storm on Kafka: a full disk stopped the partition for good.
+#[test]
+fn a_full_disk_holds_up_no_decision_and_the_state_is_whole_once_there_is_room() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let (disk, trouble) = (Disk::default(), Rc::<Cell<Trouble>>::default());
+        let store = Scarce::new(MemoryStore::open(disk.clone(), 0), &trouble);
+        let mut partition = open(options("a"), &topics, &clock, store);
+        let lines = log(name);
+        let mut failures = 0;
+        for (index, line) in lines.iter().enumerate() {
+            let full = (lines.len() / 4..lines.len() / 2).contains(&index);
+            trouble.set(if full { Trouble::Full } else { Trouble::None });
+            produce(&topics, &clock, line);
+            let turns = settle(&mut partition);
+            failures += turns.iter().map(|turn| turn.checkpoint_failures).sum::<u64>();
+            assert!(turns.iter().all(|turn| turn.lost.is_none()), "what was folded stays");
+        }
+        assert!(failures > 0, "{name}: no checkpoint fell into the time without room");
+        clock.set(Millis(clock.now().0 + 10_000));
+        settle(&mut partition);
+        partition.wind_down();
+        while !partition.wound_down() {
+            partition.turn().unwrap();
+        }
+        let account = check_outputs(&topics);
+        assert_eq!(disk.totals().unwrap(), account.totals, "{name}: totals in the store");
+    }
+}
+
+/// Lines that were taken for a batch whose rows could not be read are not lost to the next one.
+#[test]
+fn a_disk_that_was_away_for_a_while_changes_nothing() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let (disk, trouble) = (Disk::default(), Rc::<Cell<Trouble>>::default());
+        let store = Scarce::new(MemoryStore::open(disk.clone(), 0), &trouble);
+        let mut partition = open(options("a"), &topics, &clock, store);
+        let mut failed = 0;
+        for (index, line) in log(name).iter().enumerate() {
+            produce(&topics, &clock, line);
+            if index % 10 == 5 {
+                trouble.set(Trouble::Away);
+                failed += (0..4).filter(|_| partition.turn().is_err()).count();
+                trouble.set(Trouble::None);
+            }
+            settle(&mut partition);
+        }
+        assert!(failed > 0, "{name}: nothing was read while the disk was away");
+        let account = check_outputs(&topics);
+        let folded: u64 = account.records.iter().map(|one| one.billed.to - one.billed.from).sum();
+        assert_eq!(folded, topics.source(Source::Billed).len() as u64, "every line is folded");
     }
 }
 

@@ -342,6 +342,7 @@ impl Running {
             metrics.append_losses.inc();
         }
         metrics.output_retries.inc_by(turn.retries);
+        metrics.checkpoint_failures.inc_by(turn.checkpoint_failures);
         if let Some(took_us) = turn.checkpoint_us {
             all.checkpoint_seconds.observe(seconds(took_us));
         }
@@ -385,8 +386,9 @@ fn lag(partition: &mut Owned) -> Option<u64> {
 fn open(number: i32, setup: &Setup, shared: &Shared, decoder: &Decoder) -> Result<Owned, Fault> {
     let this_thread = thread::current();
     let wake: Waker = Arc::new(move || this_thread.unpark());
-    let log = setup.kafka.log(number, wake).map_err(|error| Fault::Passing(error.to_string()))?;
+    // The store first: while its disk is full no clients are made in vain.
     let store = RocksStore::open(&setup.state_dir, number.unsigned_abs(), shared)?;
+    let log = setup.kafka.log(number, wake).map_err(|error| Fault::Passing(error.to_string()))?;
     let mut options = setup.options.clone();
     options.partition = number.unsigned_abs();
     options.billed_topic = format!("{}/{number}", options.billed_topic);

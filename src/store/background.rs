@@ -1,5 +1,6 @@
 //! The thread that writes checkpoints, so that the fold never waits for the disk. Promise: one
-//! checkpoint at a time, each told of once; closing waits for the one under way.
+//! checkpoint at a time, each try told of once; one that a full disk refused is kept to be tried
+//! again; closing waits for the one under way.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -13,10 +14,14 @@ use crate::fold::Epoch;
 pub(super) struct Background {
     place: String,
     submits: Option<Sender<Box<Checkpoint>>>,
-    results: Receiver<Result<Epoch, Error>>,
+    results: Receiver<Tried>,
     thread: Option<JoinHandle<()>>,
     under_way: bool,
+    refused: Option<Box<Checkpoint>>,
 }
+
+/// How a try went, and the checkpoint if the disk was full.
+type Tried = (Result<Epoch, Error>, Option<Box<Checkpoint>>);
 
 impl Background {
     pub fn start<R: Raw + Send + Sync + 'static>(
@@ -30,9 +35,13 @@ impl Background {
             let mut writer = Writer::default();
             for checkpoint in taken {
                 let result = writer.write(&*raw, partition, &checkpoint);
+                let (refused, written) = match &result {
+                    Err(Error::Full { .. }) => (Some(checkpoint), None),
+                    _ => (None, Some(checkpoint)),
+                };
                 // Freeing some hundred thousand rows takes time: after the telling.
-                let told = tell.send(result);
-                drop(checkpoint);
+                let told = tell.send((result, refused));
+                drop(written);
                 if told.is_err() {
                     return;
                 }
@@ -45,36 +54,48 @@ impl Background {
             reason: error.to_string(),
         })?;
         let (submits, thread) = (Some(submits), Some(thread));
-        Ok(Background { place, submits, results, thread, under_way: false })
+        Ok(Background { place, submits, results, thread, under_way: false, refused: None })
     }
 
     pub fn submit(&mut self, checkpoint: Checkpoint) {
-        assert!(!self.under_way, "one checkpoint at a time");
+        self.send(Box::new(checkpoint));
+    }
+
+    pub fn again(&mut self) {
+        if let Some(checkpoint) = self.refused.take() {
+            self.send(checkpoint);
+        }
+    }
+
+    fn send(&mut self, checkpoint: Box<Checkpoint>) {
+        assert!(!self.under_way && self.refused.is_none(), "one checkpoint at a time");
         self.under_way = true;
         let submits = self.submits.as_ref().expect("open until it is dropped");
         // A thread that is gone shows at the next `written`.
-        let _gone = submits.send(Box::new(checkpoint));
+        let _gone = submits.send(checkpoint);
     }
 
     pub fn written(&mut self) -> Option<Result<Epoch, Error>> {
         if !self.under_way {
             return None;
         }
-        let result = match self.results.try_recv() {
-            Ok(result) => result,
+        let (result, refused) = match self.results.try_recv() {
+            Ok(tried) => tried,
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err(self.gone()),
+            Err(TryRecvError::Disconnected) => (Err(self.gone()), None),
         };
         self.under_way = false;
+        self.refused = refused;
         Some(result)
     }
 
     pub fn wait(&mut self) -> Option<Result<Epoch, Error>> {
+        self.refused = None;
         if !self.under_way {
             return None;
         }
         self.under_way = false;
-        Some(self.results.recv().unwrap_or_else(|_| Err(self.gone())))
+        Some(self.results.recv().map_or_else(|_| Err(self.gone()), |(result, _)| result))
     }
 
     fn gone(&self) -> Error {

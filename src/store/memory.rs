@@ -128,6 +128,9 @@ impl Store for MemoryStore {
         Some(self.writer.write(&self.disk, self.partition, &checkpoint))
     }
 
+    /// Memory is never full.
+    fn again(&mut self) {}
+
     fn wait(&mut self) -> Option<Result<Epoch, Error>> {
         self.written()
     }

@@ -70,6 +70,11 @@ pub struct Retention {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(
+        "the disk of the state in {place} is full: make room, and it is {act} by itself; what is \
+         decided stands in the journal"
+    )]
+    Full { place: String, act: &'static str },
     #[error("the state in {place} cannot be {act}: {reason}")]
     Storage { place: String, act: &'static str, reason: String },
     #[error(
@@ -120,11 +125,15 @@ pub trait Store {
     /// `written` told of this one.
     fn submit(&mut self, checkpoint: Checkpoint);
 
-    /// Tells once that the submitted checkpoint is written, or why not.
+    /// Tells once that the submitted checkpoint is written, or why not. After `Full` the store
+    /// keeps it for `again` and reads as before; after any other error it is gone.
     fn written(&mut self) -> Option<Result<Epoch, Error>>;
 
-    /// As `written`, but waits for it; `None` when nothing was submitted. For the
-    /// end of a run, and before beginning anew from the position.
+    /// Submits once more the checkpoint that a full disk refused.
+    fn again(&mut self);
+
+    /// As `written`, but waits for it, and keeps nothing; `None` when nothing was submitted. For
+    /// the end of a run, and before beginning anew from the position.
     fn wait(&mut self) -> Option<Result<Epoch, Error>>;
 
     /// Moves all rows out of the way, for a person to look at, and starts empty.

@@ -4,6 +4,7 @@
 //! which is as good (L2).
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ const KEYS_PER_GET: usize = 2_000;
 const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
 /// Table files held open, a database; more are opened and closed again.
 const OPEN_FILES_MAX: i32 = 256;
+/// By which RocksDB tells a full disk. It looks for room every few seconds, and takes writes again
+/// when there is at least a write buffer's.
+const NO_SPACE: &str = "No space left on device";
 /// Of RocksDB's own log, of which two files are kept.
 const LOG_FILE_BYTES_MAX: usize = 4 << 20;
 
@@ -103,11 +107,7 @@ pub(super) struct Database {
 impl Database {
     pub fn open(path: &Path, shared: &Shared) -> Result<Database, Error> {
         let place = path.display().to_string();
-        fs::create_dir_all(path).map_err(|error| Error::Storage {
-            place: place.clone(),
-            act: "made",
-            reason: error.to_string(),
-        })?;
+        fs::create_dir_all(path).map_err(|error| broken(&place, "made", &error))?;
         let options = shared.database_options();
         // By descriptor: opened otherwise, the default column family gets default options.
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
@@ -190,8 +190,17 @@ fn failed(place: &str, act: &'static str, error: &rocksdb::Error) -> Error {
         return Error::Locked { place };
     }
     match error.kind() {
+        ErrorKind::IOError if text.contains(NO_SPACE) => Error::Full { place, act },
         ErrorKind::Corruption => Error::Damaged { place, what: text.to_owned() },
         _ => Error::Storage { place, act, reason: text.to_owned() },
+    }
+}
+
+fn broken(place: &str, act: &'static str, error: &io::Error) -> Error {
+    let place = place.to_owned();
+    match error.kind() {
+        io::ErrorKind::StorageFull => Error::Full { place, act },
+        _ => Error::Storage { place, act, reason: error.to_string() },
     }
 }
 
@@ -202,8 +211,7 @@ pub struct RocksStore {
     shared: Shared,
     /// `None` after a failure to set it aside, or to open it again.
     open: Option<Open>,
-    /// A checkpoint could not be written: RocksDB then takes no more writes (the disk was full,
-    /// say).
+    /// A checkpoint could not be written, not for want of room: RocksDB then takes no more writes.
     failed: bool,
 }
 
@@ -266,7 +274,7 @@ impl Store for RocksStore {
     /// Opens the database again after a checkpoint that failed: whoever starts over asks for the
     /// position first.
     fn position(&mut self) -> Result<Option<Position>, Error> {
-        if self.failed {
+        if self.failed || self.open.is_none() {
             self.reopen()?;
         }
         read::position(self.database()?, self.partition)
@@ -288,8 +296,15 @@ impl Store for RocksStore {
 
     fn written(&mut self) -> Option<Result<Epoch, Error>> {
         let written = self.open.as_mut()?.background.written();
-        self.failed |= matches!(written, Some(Err(_)));
+        self.failed |=
+            matches!(written, Some(Err(ref error)) if !matches!(error, Error::Full { .. }));
         written
+    }
+
+    fn again(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.background.again();
+        }
     }
 
     fn wait(&mut self) -> Option<Result<Epoch, Error>> {
@@ -303,7 +318,7 @@ impl Store for RocksStore {
         let aside = self.aside();
         fs::rename(&self.path, &aside)
             .and_then(|()| fs::write(aside.join("REASON"), format!("{reason}\n")))
-            .map_err(|error| self.storage("set aside", error.to_string()))?;
+            .map_err(|error| broken(&self.path.display().to_string(), "set aside", &error))?;
         self.reopen()
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Counters {
     pub decisions: IntCounterVec,
     pub append_losses: IntCounterVec,
     pub output_retries: IntCounterVec,
+    pub checkpoint_failures: IntCounterVec,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +79,12 @@ impl Counters {
                 all,
                 "tollgate_output_retries_total",
                 "Output records that failed and were sent again.",
+                &["partition"],
+            ),
+            checkpoint_failures: counters(
+                all,
+                "tollgate_checkpoint_failures_total",
+                "Checkpoints that could not be written to the state folder, and are tried again.",
                 &["partition"],
             ),
         }

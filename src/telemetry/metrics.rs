@@ -50,6 +50,8 @@ pub struct PartitionMetrics {
     pub append_losses: IntCounter,
     /// Outputs that failed and were sent again.
     pub output_retries: IntCounter,
+    /// Checkpoints that could not be written; they are tried again.
+    pub checkpoint_failures: IntCounter,
     /// 1 while this process owns the partition.
     pub owned: IntGauge,
     /// 1 once the partition stopped on an error that needs a person.
@@ -155,6 +157,7 @@ impl Metrics {
             duplicates: of(&self.counters.duplicates),
             append_losses: of(&self.counters.append_losses),
             output_retries: of(&self.counters.output_retries),
+            checkpoint_failures: of(&self.counters.checkpoint_failures),
             owned: at(&self.gauges.owned),
             stopped: at(&self.gauges.stopped),
             lag_lines: at(&self.gauges.lag_lines),

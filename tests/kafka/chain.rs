@@ -85,6 +85,27 @@ impl Journal {
         self.chains.iter().map(|chain| chain.void).sum()
     }
 
+    /// The address of the engine that owns each partition now; empty where nothing was appended yet.
+    pub fn addresses(&self) -> Vec<String> {
+        let last = |chain: &Chain| chain.records.last().map(|last| last.owner.address.clone());
+        self.chains.iter().map(|chain| last(chain).unwrap_or_default()).collect()
+    }
+
+    /// Records of the engine at this address.
+    pub fn appended_by(&self, address: &str) -> usize {
+        let records = self.chains.iter().flat_map(|chain| &chain.records);
+        records.filter(|record| record.owner.address == address).count()
+    }
+
+    /// How often a partition went from one process to another.
+    pub fn takeovers(&self) -> usize {
+        let of = |chain: &Chain| {
+            let pairs = chain.records.windows(2);
+            pairs.filter(|pair| pair[0].owner.run != pair[1].owner.run).count()
+        };
+        self.chains.iter().map(of).sum()
+    }
+
     /// The run that owns each partition now; empty where nothing was appended yet.
     pub fn owners(&self) -> Vec<String> {
         let last = |chain: &Chain| chain.records.last().map(|record| record.owner.run.clone());

@@ -7,23 +7,19 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
-
 use crate::chain::Journal;
 use crate::cluster::Cluster;
 use crate::dice::{Dice, seed};
-use crate::engine::{Engine, Ground, PARTITIONS, pause, text, tollgate};
+use crate::engine::{Engine, Ground, pause, text, tollgate};
+use crate::finish::{Evaluation, drained, judge};
 use crate::model;
-use crate::reference::{Log, Published, Tally, compare, records, totals_text};
-use crate::topics::{Ends, Writer, read_all};
+use crate::reference::{Log, Tally, records};
+use crate::topics::{Ends, Writer};
 use crate::traffic::Traffic;
 
 const DEDUP_MINUTES: u32 = 10;
 const PROGRESS_TIME_MAX: Duration = Duration::from_secs(90);
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(240);
-
-/// Decisions and totals of one partition's log.
-type Evaluation = (Vec<Value>, Vec<Value>);
 
 pub fn against_the_model(cluster: &Cluster) -> String {
     let ground = Ground::new(cluster, "model");
@@ -33,10 +29,7 @@ pub fn against_the_model(cluster: &Cluster) -> String {
     course.run(feed, 8);
     // Sliding windows run out without traffic, under the engine's own clock.
     pause(9_000);
-    course.finish(|log, _| {
-        let outcome = model::run(&log.text, "log", DEDUP_MINUTES);
-        (outcome.decisions, outcome.totals)
-    })
+    course.finish(modelled)
 }
 
 pub fn against_the_replay(cluster: &Cluster) -> String {
@@ -103,6 +96,11 @@ fn generated_traffic(ground: &Ground, events: u64, seed: u64) -> Child {
         .stderr(said)
         .spawn()
         .expect("tollgate can be started")
+}
+
+pub fn modelled(log: &Log, _: usize) -> Evaluation {
+    let outcome = model::run(&log.text, "log", DEDUP_MINUTES);
+    (outcome.decisions, outcome.totals)
 }
 
 fn replayed(log: &Log, partition: usize) -> Evaluation {
@@ -229,13 +227,7 @@ impl Course {
     }
 
     fn drained(&mut self) -> bool {
-        let names = &self.ground.names;
-        let (billed, commands) = (self.ends.of(&names.billed), self.ends.of(&names.commands));
-        self.journal.catch_up();
-        self.journal.chains.iter().enumerate().all(|(partition, chain)| {
-            let (events, settings) = chain.folded();
-            events == billed[partition] as u64 && settings == commands[partition] as u64
-        })
+        drained(&self.ground.names, &mut self.journal, &self.ends)
     }
 
     fn until(&mut self, what: &str, holds: impl Fn(&mut Course) -> bool) {
@@ -266,55 +258,10 @@ impl Course {
         self.drain();
         self.first.stop();
         self.journal.catch_up();
-        let read = |topic: &str| read_all(&self.ground.bootstrap, topic);
-        let names = &self.ground.names;
-        let (billed, commands) = (read(&names.billed), read(&names.commands));
-        let mut outputs = [
-            read(&names.threshold_crossed),
-            read(&names.limit_reached),
-            read(&names.block_state),
-            read(&names.dead_letter),
-        ];
-        let (mut all, mut totals, mut wrong) = (Tally::default(), Vec::new(), Vec::new());
-        for partition in 0..PARTITIONS as usize {
-            let chain = &self.journal.chains[partition];
-            let log = Log::of(
-                partition,
-                chain,
-                (&names.billed, &billed[partition]),
-                (&names.commands, &commands[partition]),
-            );
-            let (decisions, of_partition) = evaluate(&log, partition);
-            totals.extend(of_partition);
-            let [threshold_crossed, limit_reached, block_state, dead_letter] =
-                outputs.each_mut().map(|topic| std::mem::take(&mut topic[partition]));
-            let published =
-                Published { threshold_crossed, limit_reached, block_state, dead_letter };
-            match compare(&log, decisions, &published) {
-                Ok(tally) => all.add(&tally),
-                Err(differences) => wrong.push(format!("partition {partition}: {differences}")),
-            }
-        }
-        self.compare_totals(totals, &mut wrong);
-        let folder = self.ground.folder.display();
-        assert!(wrong.is_empty(), "{} (see {folder})\n{}", self.told.join(", "), wrong.join("\n"));
-        self.claim(&all)
-    }
-
-    /// What stands in the state folder of the engine that was stopped last, read offline.
-    fn compare_totals(&self, expected: Vec<Value>, wrong: &mut Vec<String>) {
-        let state = text(&self.first.state);
-        let output = tollgate(&["state", "totals", "--state-dir", state]);
-        let (expected, got) = (totals_text(expected), totals_text(records(&output.stdout)));
-        assert!(!expected.is_empty(), "there are totals");
-        if expected != got {
-            let pair = expected.lines().zip(got.lines()).find(|(want, got)| want != got);
-            wrong.push(format!(
-                "totals differ ({} lines expected, {} got), first {pair:?}",
-                expected.lines().count(),
-                got.lines().count()
-            ));
-        }
+        let judged = judge(&self.ground, &self.journal, &self.first.state, evaluate);
+        let (told, folder) = (self.told.join(", "), self.ground.folder.display());
+        let tally = judged.unwrap_or_else(|wrong| panic!("{told} (see {folder})\n{wrong}"));
+        self.claim(&tally)
     }
 
     fn claim(&self, tally: &Tally) -> String {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::proxy::Proxy;
 use crate::suite::{skipped, verdict};
 
 pub struct Cluster {
@@ -16,8 +17,17 @@ pub struct Cluster {
     pub session_timeout_ms: u64,
     /// What it is, for the verdict.
     pub told: String,
+    /// `None` if it was given.
+    pub ours: Option<Ours>,
+}
+
+/// A broker that was started here, and may be killed.
+pub struct Ours {
+    folder: PathBuf,
+    /// Another way to the broker, which may go wrong.
+    pub proxy: Proxy,
     /// Its standard input is what keeps the broker alive.
-    _hold: Option<Child>,
+    _hold: Child,
 }
 
 static CLUSTER: OnceLock<Result<Mutex<Cluster>, String>> = OnceLock::new();
@@ -41,16 +51,38 @@ impl Cluster {
     }
 }
 
+impl Ours {
+    /// `kill -9`. What it had written stays; what clients were told stays true.
+    pub fn kill(&self) {
+        self.run("kill");
+    }
+
+    /// Returns when it listens again, on the same records.
+    pub fn start(&self) {
+        self.run("start");
+    }
+
+    fn run(&self, verb: &str) {
+        let done = Command::new(script()).arg(verb).arg(&self.folder).output();
+        let done = done.expect("the broker's script can be started");
+        assert!(done.status.success(), "broker {verb}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker")
+}
+
 fn connect() -> Result<Cluster, String> {
     if let Ok(bootstrap) = std::env::var("KAFKA_BOOTSTRAP") {
         let told = format!("KAFKA_BOOTSTRAP={bootstrap}");
-        return Ok(Cluster { bootstrap, session_timeout_ms: 6_000, told, _hold: None });
+        return Ok(Cluster { bootstrap, session_timeout_ms: 6_000, told, ours: None });
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker");
-    let said = scratch("broker").with_extension("said");
-    let mut hold = Command::new(script)
-        .arg("hold")
-        .arg(scratch("broker"))
+    let (folder, said) = (scratch("broker"), scratch("broker").with_extension("said"));
+    let proxy = Proxy::listen().map_err(|e| e.to_string())?;
+    let mut hold = Command::new(script())
+        .args(["hold", "--proxied", proxy.port()])
+        .arg(&folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(fs::File::create(&said).map_err(|e| e.to_string())?)
@@ -63,8 +95,11 @@ fn connect() -> Result<Cluster, String> {
     if bootstrap.is_empty() {
         return Err(fs::read_to_string(said).unwrap_or_default().trim().to_owned());
     }
+    let port = fs::read_to_string(folder.join("node-1/proxied")).map_err(|e| e.to_string())?;
+    proxy.lead_to(port.trim().parse().map_err(|_| format!("{port:?} is no port"))?);
     let told = "Apache Kafka 4.4.0, started here".to_owned();
-    Ok(Cluster { bootstrap, session_timeout_ms: 1_500, told, _hold: Some(hold) })
+    let ours = Some(Ours { folder, proxy, _hold: hold });
+    Ok(Cluster { bootstrap, session_timeout_ms: 1_500, told, ours })
 }
 
 /// A folder for this run of the suite; what earlier runs left behind goes.
@@ -76,6 +111,7 @@ pub fn scratch(name: &str) -> PathBuf {
             let name = entry.file_name().to_string_lossy().into_owned();
             let owner = name.strip_prefix("kafka-").and_then(|pid| pid.parse::<u32>().ok());
             if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+                crate::disk::unmount_below(&entry.path());
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

@@ -138,7 +138,7 @@ fn each_way_to_be_wrong_is_seen() {
     for (told, fault) in faults {
         let mut out = publish(&log, &decisions);
         fault(&mut out);
-        let wrong = compare(&log, decisions.clone(), &out).err().unwrap_or_default();
+        let wrong = compare(&log, decisions.clone(), &out).err().unwrap_or_default().to_string();
         assert!(wrong.contains(told), "{told:?} was not seen but {wrong:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, scratch};
@@ -17,6 +18,8 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(60);
 pub struct Ground {
     pub folder: PathBuf,
     pub bootstrap: String,
+    /// Where the engines reach the brokers.
+    pub reached_at: String,
     pub session_timeout_ms: u64,
     pub names: Names,
 }
@@ -55,6 +58,7 @@ impl Ground {
         let ground = Ground {
             folder: scratch(scenario),
             bootstrap: cluster.bootstrap.clone(),
+            reached_at: cluster.bootstrap.clone(),
             session_timeout_ms: cluster.session_timeout_ms,
             names: Names::new(scenario),
         };
@@ -67,19 +71,27 @@ impl Ground {
 
     /// The engine of this name, with a state folder and a port of its own; not yet started.
     pub fn engine(&self, name: &str) -> Engine {
+        self.engine_with(name, self.folder.join(format!("{name}.state")))
+    }
+
+    pub fn engine_with(&self, name: &str, state: PathBuf) -> Engine {
+        let address = free_address();
         Engine {
             name: name.to_owned(),
-            config: self.config(name),
+            config: self.write_config(name, &state, &address),
+            address,
             log: self.folder.join(format!("{name}.log")),
-            state: self.folder.join(format!("{name}.state")),
+            state,
             child: None,
         }
     }
 
     pub fn config(&self, name: &str) -> PathBuf {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let listen = free.expect("there is a free port");
-        let (names, state) = (&self.names, self.folder.join(format!("{name}.state")));
+        self.write_config(name, &self.folder.join(format!("{name}.state")), &free_address())
+    }
+
+    fn write_config(&self, name: &str, state: &Path, listen: &str) -> PathBuf {
+        let names = &self.names;
         let text = format!(
             r#"[kafka]
 bootstrap = ["{}"]
@@ -102,7 +114,7 @@ checkpoint_interval_ms = 1000
 [http]
 listen = "{listen}"
 "#,
-            self.bootstrap.replace(',', "\", \""),
+            self.reached_at.replace(',', "\", \""),
             names.group,
             self.session_timeout_ms,
             names.billed,
@@ -120,9 +132,25 @@ listen = "{listen}"
     }
 }
 
+/// Below the ports that the kernel gives to outgoing connections: one of those could take it while
+/// the engine is down.
+fn free_address() -> String {
+    static LAST: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() % 10_000;
+    loop {
+        let next = first + u32::from(LAST.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.0.0.1:{}", 20_000 + next % 10_000);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
+}
+
 /// One engine: a name, a state folder, and at most one process at a time.
 pub struct Engine {
     pub name: String,
+    /// By which the journal names it.
+    pub address: String,
     config: PathBuf,
     log: PathBuf,
     pub state: PathBuf,
@@ -181,6 +209,24 @@ impl Engine {
         self.child.is_some()
     }
 
+    /// Forgets a process that ended by itself with exit code 1, and with these words at last.
+    /// Whether there was one.
+    pub fn gave_up(&mut self, words: &str) -> bool {
+        let Some(child) = &mut self.child else { return false };
+        let ended = child.try_wait().expect("it can be waited for");
+        let gave_up =
+            ended.is_some_and(|status| status.code() == Some(1)) && self.log_tail().contains(words);
+        if gave_up {
+            self.child = None;
+        }
+        gave_up
+    }
+
+    /// All that its processes ever said.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// An engine that ended by itself is a finding, whatever else the scenario looks at.
     pub fn assert_running(&mut self) {
         let child = self.child.as_mut().unwrap_or_else(|| panic!("engine {} is off", self.name));
@@ -202,7 +248,7 @@ impl Engine {
     }
 
     fn log_tail(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.said();
         let lines: Vec<&str> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(25)..];
         format!("the end of {}:\n{}", self.log.display(), tail.join("\n"))

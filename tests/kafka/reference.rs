@@ -12,6 +12,7 @@ use tollgate::time::Millis;
 
 use crate::chain::Chain;
 use crate::topics::Row;
+use crate::wrong::Wrong;
 
 /// The bytes of a rejected line that a dead letter carries at most.
 const ORIGINAL_BYTES_MAX: usize = 512 * 1024;
@@ -151,6 +152,8 @@ pub struct Tally {
     pub repeats: usize,
     /// Block records that a later one of their key overtook before they were published.
     pub overtaken: usize,
+    /// Totals compared.
+    pub totals: usize,
 }
 
 impl Tally {
@@ -159,17 +162,18 @@ impl Tally {
         self.rejected += other.rejected;
         self.repeats += other.repeats;
         self.overtaken += other.overtaken;
+        self.totals += other.totals;
     }
 }
 
 /// Compares a partition's published records with the decisions that its log leads to.
 ///
 /// # Errors
-/// Up to twenty differences, one a line.
-pub fn compare(log: &Log, mut decisions: Vec<Value>, out: &Published) -> Result<Tally, String> {
+/// Every difference.
+pub fn compare(log: &Log, mut decisions: Vec<Value>, out: &Published) -> Result<Tally, Wrong> {
     decisions.iter_mut().for_each(|decision| log.relocate(decision));
     let mut tally = Tally::default();
-    let mut wrong = Vec::new();
+    let mut wrong = Wrong::default();
     for (kind, rows) in [
         ("threshold_crossed", &out.threshold_crossed),
         ("limit_reached", &out.limit_reached),
@@ -187,12 +191,7 @@ pub fn compare(log: &Log, mut decisions: Vec<Value>, out: &Published) -> Result<
         differences(kind, &expected, &seen, &overtaken, &mut tally, &mut wrong);
     }
     block_state_ends_well(&decisions, &out.block_state, &mut wrong);
-    if wrong.is_empty() {
-        return Ok(tally);
-    }
-    let count = wrong.len();
-    wrong.truncate(20);
-    Err(format!("{count} differences, the first:\n{}", wrong.join("\n")))
+    if wrong.is_empty() { Ok(tally) } else { Err(wrong) }
 }
 
 /// A rejected line has no id; its position is as good as one.
@@ -206,7 +205,7 @@ fn published(
     rows: &[Row],
     log: &Log,
     tally: &mut Tally,
-    wrong: &mut Vec<String>,
+    wrong: &mut Wrong,
 ) -> BTreeMap<String, Value> {
     let mut seen: BTreeMap<String, Value> = BTreeMap::new();
     for row in rows {
@@ -218,7 +217,9 @@ fn published(
         let (identity, content) = (identity(&record), bare(&record));
         match seen.get(&identity) {
             Some(earlier) if *earlier == content => tally.repeats += 1,
-            Some(earlier) => wrong.push(format!("one id, two contents: {earlier} and {content}")),
+            Some(earlier) => {
+                wrong.differs(format!("one id, two contents: {earlier} and {content}"))
+            }
             None => {
                 seen.insert(identity, content);
             }
@@ -227,10 +228,10 @@ fn published(
     seen
 }
 
-fn check_original(letter: &Value, log: &Log, wrong: &mut Vec<String>) {
+fn check_original(letter: &Value, log: &Log, wrong: &mut Wrong) {
     let known = letter["position"].as_str().is_some_and(|p| log.originals.contains_key(p));
     if !known || letter["original"] != log.original(letter) {
-        wrong.push(format!("not the bytes of its position: {letter}"));
+        wrong.differs(format!("not the bytes of its position: {letter}"));
     }
 }
 
@@ -240,19 +241,19 @@ fn differences(
     seen: &BTreeMap<String, Value>,
     overtaken: &BTreeSet<String>,
     tally: &mut Tally,
-    wrong: &mut Vec<String>,
+    wrong: &mut Wrong,
 ) {
     for (identity, want) in expected {
         match seen.get(identity) {
             Some(got) if same(got, want) => {}
-            Some(got) => wrong.push(format!("{kind}\n  expected: {want}\n  got:      {got}")),
+            Some(got) => wrong.differs(format!("{kind}\n  expected: {want}\n  got:      {got}")),
             None if overtaken.contains(identity) => tally.overtaken += 1,
-            None => wrong.push(format!("{kind} never published: {want}")),
+            None => wrong.lost(format!("{kind} never published: {want}")),
         }
     }
     for (identity, got) in seen {
         if !expected.contains_key(identity) {
-            wrong.push(format!("{kind} that nothing leads to: {got}"));
+            wrong.invented(format!("{kind} that nothing leads to: {got}"));
         }
     }
     match kind {
@@ -277,7 +278,7 @@ fn overtaken(expected: &BTreeMap<String, Value>) -> BTreeSet<String> {
 }
 
 /// The last record of each key is the whole truth about that key (L6).
-fn block_state_ends_well(decisions: &[Value], rows: &[Row], wrong: &mut Vec<String>) {
+fn block_state_ends_well(decisions: &[Value], rows: &[Row], wrong: &mut Wrong) {
     let mut expected: BTreeMap<String, Value> = BTreeMap::new();
     for decision in decisions.iter().filter(|decision| decision["type"] == "block_changed") {
         let key = decision["block_key"].as_str().expect("a block has a key").to_owned();
@@ -293,11 +294,11 @@ fn block_state_ends_well(decisions: &[Value], rows: &[Row], wrong: &mut Vec<Stri
     for (key, want) in &expected {
         let got = ended.get(key).unwrap_or(&Value::Null);
         if !same(got, want) {
-            wrong.push(format!("block state of {key} ends\n  as:  {got}\n  not: {want}"));
+            wrong.differs(format!("block state of {key} ends\n  as:  {got}\n  not: {want}"));
         }
     }
     for key in ended.keys().filter(|key| !expected.contains_key(*key)) {
-        wrong.push(format!("block state of {key}, which nothing leads to"));
+        wrong.invented(format!("block state of {key}, which nothing leads to"));
     }
 }
 

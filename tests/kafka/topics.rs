@@ -76,6 +76,8 @@ impl Tail {
                     open.retain(|p| *p != partition);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                // A broker that died and comes back.
+                Some(Err(error)) if is_of_connection(&error) => {}
                 Some(Err(error)) => panic!("reading {}: {error}", self.topic),
             }
             assert!(begin.elapsed() < 10 * ANSWER_TIME_MAX, "{} is not read up", self.topic);
@@ -107,6 +109,21 @@ impl Tail {
             _ => 0,
         }
     }
+}
+
+fn is_of_connection(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::AllBrokersDown
+                | Code::BrokerTransportFailure
+                | Code::OperationTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::OffsetNotAvailable
+        )
+    )
 }
 
 /// Asks for end offsets, and reads nothing.

@@ -29,6 +29,7 @@ pub enum Fault {
     BrokersAway,
     SlowDisk,
     CheckpointFails,
+    DiskFull,
     Crash,
     CrashInTurn,
     StoreAged,
@@ -46,7 +47,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 32] = [
+    pub const ALL: [Fault; 33] = [
         Fault::SlowFetch,
         Fault::EndAgain,
         Fault::SlowAppend,
@@ -65,6 +66,7 @@ impl Fault {
         Fault::BrokersAway,
         Fault::SlowDisk,
         Fault::CheckpointFails,
+        Fault::DiskFull,
         Fault::Crash,
         Fault::CrashInTurn,
         Fault::StoreAged,
@@ -101,7 +103,8 @@ impl Fault {
             | Fault::PublishRefused
             | Fault::PublishLandsLater
             | Fault::QueueFull
-            | Fault::CheckpointFails => &[0, 0, 10, 50, 200],
+            | Fault::CheckpointFails
+            | Fault::DiskFull => &[0, 0, 10, 50, 200],
             Fault::StoreAged | Fault::StoreGone => &[0, 200, 500],
             Fault::BrokersAway
             | Fault::Crash

@@ -90,8 +90,8 @@ impl Chance {
             rates: case.rates(),
             calm: Cell::new(false),
             tells: std::env::var_os("TRACE").is_some(),
-            struck: RefCell::default(),
-            taken: RefCell::default(),
+            struck: RefCell::new([0; Fault::ALL.len()]),
+            taken: RefCell::new([0; Path::ALL.len()]),
         }
     }
 

@@ -49,6 +49,8 @@ pub struct SimStore {
     process: Rc<Process>,
     chance: Rc<Chance>,
     under_way: Option<Checkpoint>,
+    /// What a full disk refused.
+    refused: Option<Checkpoint>,
     /// Positions written and not yet seen by the witness.
     pub written: Vec<Position>,
     pub set_aside: u32,
@@ -62,8 +64,8 @@ impl SimStore {
         chance: Rc<Chance>,
     ) -> SimStore {
         let inner = MemoryStore::open(kept.borrow().disk.clone(), partition);
-        let (under_way, written) = (None, Vec::new());
-        SimStore { inner, kept, process, chance, under_way, written, set_aside: 0 }
+        let (under_way, refused, written) = (None, None, Vec::new());
+        SimStore { inner, kept, process, chance, under_way, refused, written, set_aside: 0 }
     }
 
     /// The process is gone: a checkpoint under way may be on disk all the same.
@@ -108,7 +110,8 @@ impl Store for SimStore {
 
     fn submit(&mut self, checkpoint: Checkpoint) {
         self.process.call();
-        assert!(self.under_way.is_none(), "one checkpoint at a time");
+        let other = self.under_way.is_some() || self.refused.is_some();
+        assert!(!other, "one checkpoint at a time");
         self.under_way = Some(checkpoint);
     }
 
@@ -116,6 +119,10 @@ impl Store for SimStore {
         self.process.call();
         if self.under_way.is_none() || self.chance.strikes(Fault::SlowDisk) {
             return None;
+        }
+        if self.chance.strikes(Fault::DiskFull) {
+            self.refused = self.under_way.take();
+            return Some(Err(Error::Full { place: "memory".to_owned(), act: "written" }));
         }
         if self.chance.strikes(Fault::CheckpointFails) {
             self.under_way = None;
@@ -125,14 +132,20 @@ impl Store for SimStore {
         self.finish().transpose()
     }
 
+    fn again(&mut self) {
+        self.process.call();
+        self.under_way = self.under_way.take().or(self.refused.take());
+    }
+
     fn wait(&mut self) -> Option<Result<Epoch, Error>> {
         self.process.call();
+        self.refused = None;
         self.finish().transpose()
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), Error> {
         self.process.call();
-        self.under_way = None;
+        (self.under_way, self.refused) = (None, None);
         self.set_aside += 1;
         self.inner.set_aside(reason)
     }

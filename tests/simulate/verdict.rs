@@ -145,6 +145,8 @@ fn stored_totals(world: &mut World, partition: usize) -> Result<Vec<Value>, Stri
         owned.wind_down();
     }
     for _ in 0..1_000 {
+        // What a full disk refused is tried again a little later.
+        world.pass(50);
         world.turn(*last, partition)?;
         if world.hosts[*last].running.get(&partition).is_some_and(|owned| owned.wound_down()) {
             let totals = world.hosts[*last].kept[partition].borrow().disk.totals();

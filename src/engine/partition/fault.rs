@@ -25,9 +25,19 @@ impl From<log::Error> for Fault {
     }
 }
 
+/// What fails on the disk may be mended while this runs (room, rights, a volume that was away);
+/// what is wrong in the state will not be.
 impl From<store::Error> for Fault {
     fn from(error: store::Error) -> Fault {
-        Fault::Stopped(error.to_string())
+        match error {
+            store::Error::Full { .. } | store::Error::Storage { .. } => {
+                Fault::Passing(error.to_string())
+            }
+            store::Error::Damaged { .. }
+            | store::Error::Format { .. }
+            | store::Error::Partition { .. }
+            | store::Error::Locked { .. } => Fault::Stopped(error.to_string()),
+        }
     }
 }
 

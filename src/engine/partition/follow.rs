@@ -31,6 +31,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.journal_ended = false;
         self.blocks = Blocks::default();
         self.outbox = Outbox::new(published);
+        self.checkpoint_again_us = None;
         // A checkpoint under way must not land on a state that has begun anew.
         if let Some(Err(error)) = self.store.wait() {
             tracing::warn!(%error, "a checkpoint failed; the one before it stands");

@@ -6,6 +6,7 @@
 mod append;
 mod fault;
 mod follow;
+mod look;
 mod publish;
 mod report;
 
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 
 use super::batch::{Folded, Outputs};
 use super::blocks::Blocks;
-use super::checkpoint::{Checkpoints, evictable_bytes};
+use super::checkpoint::Checkpoints;
 use super::intake::{Intake, Waiting};
 use super::log::{Ack, Log};
 use super::options::Options;
@@ -80,6 +81,9 @@ pub struct Partition<L, S, C> {
     checkpoints: Checkpoints,
     /// When the checkpoint under way was submitted, by the clock's `micros`.
     checkpoint_began_us: Option<i64>,
+    /// When the checkpoint that a full disk refused is tried once more, until it is written; by the
+    /// clock's `micros`.
+    checkpoint_again_us: Option<i64>,
     /// Offsets of billed and commands at which this partition's intake began; `None` before.
     begun: Option<(u64, u64)>,
     /// The journal was read to its end, a moment ago.
@@ -114,6 +118,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             intake: Intake::new(names, lines, bytes, placement),
             checkpoints: Checkpoints::new(&options),
             checkpoint_began_us: None,
+            checkpoint_again_us: None,
             options,
             log,
             store,
@@ -313,63 +318,13 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         if needs.is_empty() {
             return Ok(());
         }
-        for row in self.store.load(&needs)? {
+        let rows = self.store.load(&needs).inspect_err(|_| {
+            // The lines were taken out of the intake: they are read again.
+            self.mode = Mode::Beginning { renew: true };
+        })?;
+        for row in rows {
             self.state.load(row);
         }
         Ok(())
-    }
-
-    /// The chain's end, for those who look on.
-    #[must_use]
-    pub fn chain(&self) -> Option<&Tip> {
-        self.chain.as_ref()
-    }
-
-    /// Position of the rows in the store.
-    #[must_use]
-    pub fn stored(&self) -> Option<u64> {
-        self.checkpoints.stored()
-    }
-
-    /// Whether recovery is over.
-    #[must_use]
-    pub fn owning(&self) -> bool {
-        self.mode == Mode::Owning && self.behind.is_empty()
-    }
-
-    /// Bytes of evictable rows in memory, as the budget counts them.
-    #[must_use]
-    pub fn state_bytes(&self) -> usize {
-        evictable_bytes(&self.state)
-    }
-
-    #[must_use]
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// Outputs that await acknowledgement, block records among them.
-    #[must_use]
-    pub fn outputs_outstanding(&self) -> usize {
-        self.outbox.outstanding() + self.blocks.outstanding()
-    }
-
-    /// Nothing is under way or due, as far as has been read.
-    #[must_use]
-    pub fn quiet(&self) -> bool {
-        self.owning()
-            && self.pending.is_empty()
-            && self.ready.is_none()
-            && self.intake.drained()
-            && self.outbox.outstanding() == 0
-            && self.blocks.settled()
-    }
-
-    pub fn log_mut(&mut self) -> &mut L {
-        &mut self.log
-    }
-
-    pub fn store_mut(&mut self) -> &mut S {
-        &mut self.store
     }
 }

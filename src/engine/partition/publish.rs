@@ -4,8 +4,12 @@
 use super::super::log::Log;
 use super::{Fault, Partition, Turn};
 use crate::fold::decision::Decision;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::time::{Clock, Millis};
+
+/// Microseconds until a checkpoint that a full disk refused is tried again. Until then, and as long
+/// as the disk is full, changed rows stay in memory.
+const CHECKPOINT_RETRY_US: i64 = 5_000_000;
 
 impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     pub(super) fn publish(&mut self, turn: &mut Turn) -> Result<(), Fault> {
@@ -28,6 +32,9 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             turn.progress = true;
             match written {
                 Ok(epoch) => {
+                    if self.checkpoint_again_us.take().is_some() {
+                        tracing::info!("there is room: checkpoints are written again");
+                    }
                     let began_us = self.checkpoint_began_us.take();
                     turn.checkpoint_us = began_us.map(|began_us| self.clock.micros() - began_us);
                     let memory = self.options.memory_bytes_max;
@@ -36,12 +43,25 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                         self.log.commit(tip.billed, tip.commands);
                     }
                 }
+                Err(error @ store::Error::Full { .. }) => {
+                    turn.checkpoint_failures += 1;
+                    tracing::error!(%error, "a checkpoint waits for room, the fold goes on");
+                    self.checkpoint_again_us = Some(self.clock.micros() + CHECKPOINT_RETRY_US);
+                }
                 Err(error) => {
+                    turn.checkpoint_failures += 1;
                     tracing::error!(%error, "a checkpoint failed; the next will hold its rows");
                     // The rows of the failed checkpoint count as written in memory: start over.
                     return self.lost(format!("a checkpoint failed: {error}"), turn);
                 }
             }
+        }
+        let micros = self.clock.micros();
+        if let Some(again_us) = &mut self.checkpoint_again_us
+            && micros >= *again_us
+        {
+            *again_us = micros + CHECKPOINT_RETRY_US;
+            self.store.again();
         }
         let settled = self.pending.is_empty() && self.ready.is_none() && self.behind.is_empty();
         if self.winding_down

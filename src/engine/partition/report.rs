@@ -18,6 +18,8 @@ pub struct Turn {
     pub lost: Option<String>,
     /// Outputs that failed and are sent again.
     pub retries: u64,
+    /// Checkpoints that could not be written.
+    pub checkpoint_failures: u64,
     /// Microseconds that a checkpoint took which was written now.
     pub checkpoint_us: Option<i64>,
 }

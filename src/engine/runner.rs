@@ -1,5 +1,6 @@
 //! The engine of a process: threads that turn partitions, as the consumer group hands them out.
-//! Promise: a partition's fault stays with it; a signal ends everything in order, within a bound.
+//! Promise: a partition's fault stays with it; a signal ends everything in order, within a bound;
+//! a panic of any of its threads ends the process with an error, once the others are wound down.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -49,6 +50,11 @@ pub enum Error {
     Thread(#[from] std::io::Error),
     #[error("the consumer group: {0}")]
     Group(String),
+    #[error(
+        "engine thread {0} broke a rule of its own (its words stand above): nothing that was \
+         journaled is lost, so start again; if it comes back, report it"
+    )]
+    Broken(usize),
 }
 
 enum Order {
@@ -69,15 +75,15 @@ pub fn run(setup: Setup, decoder: &Decoder, stop: &AtomicBool) -> Result<(), Err
     for index in 0..setup.threads {
         threads.push(Thread::start(index, Arc::clone(&setup), shared.clone(), decoder.clone())?);
     }
-    let outcome = hand_out(&setup, &changes, &threads, stop);
+    let mut outcome = hand_out(&setup, &changes, &threads, stop);
     for thread in &threads {
         thread.tell(Order::WindDown);
     }
     // The group hands the partitions on while the last outputs go out; the chain keeps both right.
     membership.leave();
     for thread in threads {
-        if thread.join.join().is_err() {
-            tracing::error!("an engine thread broke a rule of its own and ended");
+        if thread.join.join().is_err() && outcome.is_ok() {
+            outcome = Err(Error::Broken(thread.index));
         }
     }
     outcome
@@ -113,7 +119,7 @@ fn hand_out(
             }
         }
         if let Some(dead) = threads.iter().find(|thread| thread.join.is_finished()) {
-            return Err(Error::Group(format!("engine thread {} ended", dead.index)));
+            return Err(Error::Broken(dead.index));
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::log::{self, Log, Read, Source, Stored};
 use super::placement::Placement;
+use crate::fault_point;
 use crate::fold::event::{Line, Position};
 use crate::journal::Range;
 use crate::time::Millis;
@@ -117,6 +118,7 @@ impl Intake {
             side.read_to = folded.offset;
             side.folded = folded;
             side.latest = folded.latest;
+            fault_point::at("lines.seek")?;
             (side.ended, side.live) = (false, false);
             log.seek(side.source, folded.offset)?;
         }
@@ -131,6 +133,7 @@ impl Intake {
         let mut came = false;
         for side in [&mut self.billed, &mut self.commands] {
             while side.waiting.len() < self.lines_max && side.waiting_bytes < self.bytes_max {
+                fault_point::at("lines.read").map_err(log::Error::from)?;
                 let stored = match side.stuck.take() {
                     Some(stuck) => stuck,
                     None => match log.poll(side.source)? {

@@ -20,6 +20,7 @@ mod write;
 
 pub use keys::Kind;
 
+use crate::fault_point::Injected;
 use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State};
 use crate::journal::Tip;
 use crate::time::{Day, Millis, Month};
@@ -89,6 +90,13 @@ pub enum Error {
          that one first, or give this one a state directory of its own"
     )]
     Locked { place: String },
+}
+
+impl From<Injected> for Error {
+    fn from(injected: Injected) -> Error {
+        let reason = injected.to_string();
+        Error::Storage { place: "a test".to_owned(), act: "used", reason }
+    }
 }
 
 /// Where a partition's rows are kept. Two implementations: RocksDB and memory.

@@ -18,6 +18,7 @@ use super::keys::Span;
 pub use super::offline::{Summary, summary, totals};
 use super::raw::{Batch, Each, Raw, Reading};
 use super::{BlockRow, Checkpoint, Error, Position, Store, read};
+use crate::fault_point;
 use crate::fold::{Epoch, Loaded, Need, State};
 
 /// Keys of one look-up in RocksDB, which pins what it finds.
@@ -102,6 +103,7 @@ pub(super) struct Database {
 
 impl Database {
     pub fn open(path: &Path, shared: &Shared) -> Result<Database, Error> {
+        fault_point::at("store.make")?;
         let place = path.display().to_string();
         fs::create_dir_all(path).map_err(|error| Error::Storage {
             place: place.clone(),
@@ -109,6 +111,7 @@ impl Database {
             reason: error.to_string(),
         })?;
         let options = shared.database_options();
+        fault_point::at("store.open")?;
         // By descriptor: opened otherwise, the default column family gets default options.
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
         match DB::open_cf_descriptors(&options, path, [rows]) {
@@ -180,6 +183,7 @@ impl Raw for Database {
         for (key, value) in batch.puts() {
             writes.put(key, value);
         }
+        fault_point::at("store.write")?;
         self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
     }
 }
@@ -216,6 +220,7 @@ struct Open {
 impl Open {
     fn new(path: &Path, partition: u32, shared: &Shared) -> Result<Open, Error> {
         let database = Arc::new(Database::open(path, shared)?);
+        fault_point::at("store.opened")?;
         let background = Background::start(database.clone(), partition)?;
         Ok(Open { background, database })
     }
@@ -243,6 +248,7 @@ impl RocksStore {
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
+        fault_point::at("store.reopen")?;
         // Closed first: the lock is free only then.
         self.open = None;
         self.open = Some(Open::new(&self.path, self.partition, &self.shared)?);
@@ -269,14 +275,17 @@ impl Store for RocksStore {
         if self.failed {
             self.reopen()?;
         }
+        fault_point::at("store.position")?;
         read::position(self.database()?, self.partition)
     }
 
     fn restore(&mut self, state: &mut State) -> Result<Vec<(String, BlockRow)>, Error> {
+        fault_point::at("store.restore")?;
         read::restore(self.database()?, self.partition, state)
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
+        fault_point::at("store.load")?;
         read::load(self.database()?, needs)
     }
 
@@ -299,10 +308,14 @@ impl Store for RocksStore {
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), Error> {
-        self.open = None;
         let aside = self.aside();
+        // Its reason goes with it: what lies aside always says why.
+        fault_point::at("store.aside.reason")?;
+        fs::write(self.path.join("REASON"), format!("{reason}\n"))
+            .map_err(|error| self.storage("set aside", error.to_string()))?;
+        self.open = None;
+        fault_point::at("store.aside.rename")?;
         fs::rename(&self.path, &aside)
-            .and_then(|()| fs::write(aside.join("REASON"), format!("{reason}\n")))
             .map_err(|error| self.storage("set aside", error.to_string()))?;
         self.reopen()
     }

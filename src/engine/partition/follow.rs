@@ -8,6 +8,7 @@ use super::super::intake;
 use super::super::log::{Log, Read, Source};
 use super::super::outbox::Outbox;
 use super::{Fault, Mode, Partition, READ_PER_TURN, Turn};
+use crate::fault_point;
 use crate::fold::{RULES_VERSION, State};
 use crate::journal::{self, Hash, Record, Tip, extends};
 use crate::store::{Position, Store};
@@ -18,6 +19,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// so that what fails half-way is begun anew.
     pub(super) fn recover(&mut self, renew: bool) -> Result<(), Fault> {
         if renew {
+            fault_point::at("journal.renew")?;
             self.log.renew()?;
             self.mode = Mode::Beginning { renew: false };
         }
@@ -36,8 +38,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             tracing::warn!(%error, "a checkpoint failed; the one before it stands");
         }
         self.checkpoints.forget();
+        fault_point::at("recovery.bounds")?;
         let journal = self.log.bounds(Source::Journal)?;
         let block_state = self.log.bounds(Source::BlockState)?;
+        fault_point::at("recovery.seek")?;
         self.log.seek(Source::BlockState, block_state.start)?;
         match self.store.position()? {
             Some(position) if position.tip.offset > journal.end => {
@@ -76,6 +80,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                  journal longer (retention.ms) next time"
             )));
         }
+        fault_point::at("recovery.empty")?;
         self.log.seek(Source::Journal, 0)?;
         self.mode = Mode::Following;
         Ok(())
@@ -83,6 +88,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
 
     pub(super) fn read_journal(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         for _ in 0..READ_PER_TURN {
+            fault_point::at("journal.read")?;
             let Some(read) = self.log.poll(Source::Journal)? else { break };
             turn.progress = true;
             match read {
@@ -112,6 +118,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         offset: u64,
         bytes: &[u8],
     ) -> Result<(), Fault> {
+        fault_point::at("recovery.verify")?;
         let Position { tip, .. } = &position;
         if offset + 1 != tip.offset || Hash::of(bytes) != tip.hash {
             let start = self.log.bounds(Source::Journal)?.start;
@@ -119,6 +126,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         }
         self.blocks = Blocks::new(self.store.restore(&mut self.state)?);
         self.state.restore_clockwork(position.clockwork);
+        fault_point::at("recovery.restored")?;
         let folded = |offset, latest| intake::Folded { offset, latest };
         let billed = folded(tip.billed, position.billed_latest);
         let commands = folded(tip.commands, position.commands_latest);
@@ -144,6 +152,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     }
 
     pub(super) fn begin_at(&mut self, billed: u64, commands: u64) -> Result<(), Fault> {
+        fault_point::at("recovery.lines")?;
         let at = |offset| intake::Folded { offset, latest: Millis(0) };
         self.intake.restart(&mut self.log, at(billed), at(commands))?;
         self.begun = Some((billed, commands));
@@ -214,6 +223,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         if self.begun.is_none() {
             self.begin_at(record.billed.from, record.commands.from)?;
         }
+        fault_point::reach("journal.follow");
         let tip = Tip::after(&record, hash, offset);
         self.chain = Some(tip.clone());
         self.behind.push_back((record, tip));
@@ -223,6 +233,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// Folds valid records that are not folded yet, as far as their lines are there.
     pub(super) fn fold_behind(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         while let Some((record, _)) = self.behind.front() {
+            fault_point::at("recovery.fold")?;
             let (billed, commands) = (record.billed, record.commands);
             let Some(lines) = self.intake.take_ranges(billed, commands) else {
                 self.intake.make_room(billed, commands);

@@ -20,6 +20,7 @@ use super::log::{Ack, Log};
 use super::options::Options;
 use super::outbox::Outbox;
 use super::placement::Placement;
+use crate::fault_point;
 use crate::fold::decision::Decision;
 use crate::fold::{Counts, State};
 use crate::journal::{Hash, Record, Tip};
@@ -206,6 +207,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.fold_behind(turn)?;
         if self.mode == Mode::Following && self.journal_ended && self.behind.is_empty() {
             // Whoever has folded it all goes on from there.
+            fault_point::reach("recovery.done");
             self.mode = Mode::Owning;
             turn.progress = true;
         }
@@ -227,6 +229,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
 
     /// Takes no more lines from now on.
     pub fn wind_down(&mut self) {
+        fault_point::reach("engine.wind_down");
         self.winding_down = true;
     }
 
@@ -242,7 +245,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     fn take_acks(&mut self, turn: &mut Turn) {
         while let Some(ack) = self.log.acks() {
             turn.progress = true;
-            match ack {
+            match ack.arrived() {
                 Ack::Appended { id, offset, timestamp } => {
                     self.appended(id, offset, timestamp, turn);
                 }
@@ -299,6 +302,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let pending = self.pending.pop_front().expect("what has won was pending");
         let tip = Tip::after(&pending.record, pending.hash, offset);
         let append_us = Some(self.clock.micros() - pending.appended_us);
+        fault_point::reach("journal.won");
         self.chain = Some(tip.clone());
         self.checkpoints.won(&tip);
         self.decided(pending.record.seq, pending.folded, pending.outputs, append_us, turn);
@@ -343,7 +347,11 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// Encodes outputs. The encoder only fails for want of a Schema Registry, which passes; since
     /// the state has moved and nothing is folded twice, the partition begins again from its store.
     fn encode(&mut self, folded: &Folded) -> Result<Outputs, Fault> {
-        folded.outputs(&self.encoder).map_err(|error| {
+        let outputs = match fault_point::at("outputs.encode") {
+            Ok(()) => folded.outputs(&self.encoder).map_err(|error| error.to_string()),
+            Err(injected) => Err(injected.to_string()),
+        };
+        outputs.map_err(|error| {
             self.mode = Mode::Beginning { renew: true };
             Fault::Passing(format!("outputs cannot be encoded: {error}"))
         })

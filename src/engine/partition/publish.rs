@@ -3,6 +3,7 @@
 
 use super::super::log::Log;
 use super::{Fault, Partition, Turn};
+use crate::fault_point;
 use crate::store::Store;
 use crate::time::{Clock, Millis};
 
@@ -21,11 +22,13 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             turn.progress = true;
             match written {
                 Ok(epoch) => {
+                    fault_point::reach("checkpoint.written");
                     let began_us = self.checkpoint_began_us.take();
                     turn.checkpoint_us = began_us.map(|began_us| self.clock.micros() - began_us);
                     let memory = self.options.memory_bytes_max;
                     let tip = self.checkpoints.written(epoch, &mut self.state, memory);
                     if let Some(tip) = tip {
+                        fault_point::reach("offsets.commit");
                         self.log.commit(tip.billed, tip.commands);
                     }
                 }
@@ -46,6 +49,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let through = self.published_through();
         if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
             self.checkpoint_began_us = Some(self.clock.micros());
+            fault_point::reach("checkpoint.submit");
             self.store.submit(ready);
             turn.progress = true;
         }

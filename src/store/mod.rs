@@ -14,6 +14,8 @@ mod raw;
 mod read;
 #[cfg(feature = "engine")]
 pub mod rocks;
+#[cfg(feature = "engine")]
+mod seal;
 #[cfg(test)]
 mod tests;
 mod write;

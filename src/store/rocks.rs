@@ -17,6 +17,7 @@ use super::background::Background;
 use super::keys::Span;
 pub use super::offline::{Summary, summary, totals};
 use super::raw::{Batch, Each, Raw, Reading};
+use super::seal::{self, Seal};
 use super::{BlockRow, Checkpoint, Error, Position, Store, read};
 use crate::fault_point;
 use crate::fold::{Epoch, Loaded, Need, State};
@@ -30,6 +31,9 @@ const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
 const OPEN_FILES_MAX: i32 = 256;
 /// Of RocksDB's own log, of which two files are kept.
 const LOG_FILE_BYTES_MAX: usize = 4 << 20;
+
+/// Of the list of table files, which the seal reads when it has changed.
+const MANIFEST_BYTES_MAX: usize = 1 << 20;
 
 /// Memory of all databases of a process together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,7 @@ impl Shared {
         options.set_log_level(LogLevel::Warn);
         options.set_keep_log_file_num(2);
         options.set_max_log_file_size(LOG_FILE_BYTES_MAX);
+        options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
         options
     }
 }
@@ -99,6 +104,7 @@ impl Shared {
 pub(super) struct Database {
     db: DB,
     place: String,
+    seal: Seal,
 }
 
 impl Database {
@@ -110,12 +116,17 @@ impl Database {
             act: "made",
             reason: error.to_string(),
         })?;
+        let table_above = seal::check(path)?;
         let options = shared.database_options();
         fault_point::at("store.open")?;
         // By descriptor: opened otherwise, the default column family gets default options.
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
         match DB::open_cf_descriptors(&options, path, [rows]) {
-            Ok(db) => Ok(Database { db, place }),
+            Ok(db) => {
+                let database = Database::sealed(path, place, db, table_above)?;
+                database.seal.renew()?;
+                Ok(database)
+            }
             Err(error) => Err(failed(&place, "opened", &error)),
         }
     }
@@ -123,12 +134,29 @@ impl Database {
     /// For a look from outside; another process may have it open and write to it.
     pub fn open_to_read(path: &Path, shared: &Shared) -> Result<Database, Error> {
         let place = path.display().to_string();
+        let table_above = seal::check(path)?;
         let options = shared.database_options();
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
         match DB::open_cf_descriptors_read_only(&options, path, [rows], false) {
-            Ok(db) => Ok(Database { db, place }),
+            Ok(db) => Database::sealed(path, place, db, table_above),
             Err(error) => Err(failed(&place, "read", &error)),
         }
+    }
+
+    /// With what the seal wants of it looked at.
+    fn sealed(
+        path: &Path,
+        place: String,
+        db: DB,
+        table_above: Option<u64>,
+    ) -> Result<Database, Error> {
+        if let Some(above) = table_above {
+            let tables = db.live_files().map_err(|error| failed(&place, "opened", &error))?;
+            if !tables.iter().any(|table| seal::number(&table.name) > Some(above)) {
+                return Err(seal::lost(path, "the manifest"));
+            }
+        }
+        Ok(Database { db, place, seal: Seal::new(path) })
     }
 
     fn bytes(&self) -> u64 {
@@ -184,7 +212,8 @@ impl Raw for Database {
             writes.put(key, value);
         }
         fault_point::at("store.write")?;
-        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
+        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))?;
+        self.seal.renew()
     }
 }
 
@@ -193,8 +222,11 @@ fn failed(place: &str, act: &'static str, error: &rocksdb::Error) -> Error {
     if text.contains("/LOCK:") {
         return Error::Locked { place };
     }
+    // A file that its own list names; while writing it may be the folder that is away.
+    let missing = act != "written" && text.contains("No such file");
     match error.kind() {
         ErrorKind::Corruption => Error::Damaged { place, what: text.to_owned() },
+        _ if missing => Error::Damaged { place, what: text.to_owned() },
         _ => Error::Storage { place, act, reason: text.to_owned() },
     }
 }

@@ -219,6 +219,13 @@ impl Intake {
         }
     }
 
+    /// Whether lines that those ranges name are not in the topics, which were read to their ends.
+    #[must_use]
+    pub fn lacks(&self, billed: Range, commands: Range) -> bool {
+        let lacks = |side: &Side, to| side.ended && side.stuck.is_none() && side.read_to < to;
+        lacks(&self.billed, billed.to) || lacks(&self.commands, commands.to)
+    }
+
     fn next_side(&self) -> Option<Source> {
         let known = |side: &Side| side.stuck.is_none() && (side.live || !side.waiting.is_empty());
         if !known(&self.billed) || !known(&self.commands) {

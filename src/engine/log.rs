@@ -164,8 +164,9 @@ pub trait Log {
     /// `Truncated` when the position is not in the log.
     fn poll(&mut self, source: Source) -> Result<Option<Read>, Error>;
 
-    /// Begins to append to the journal. Its fate comes by `acks` under `id`; appends keep their
-    /// order, and after one failed the later ones fail or are void.
+    /// Begins to append to the journal; the record's key is the hash of its bytes. Its fate comes
+    /// by `acks` under `id`; appends keep their order, and after one failed the later ones fail or
+    /// are void.
     ///
     /// # Errors
     /// `Full`, or a client's fault; then nothing was begun.

@@ -3,6 +3,7 @@
 //! its record is acknowledged and in the valid chain (L3); after any loss everything folded on top
 //! is thrown away and read again. It waits for nothing: `turn` does what can be done now.
 
+mod acks;
 mod append;
 mod fault;
 mod follow;
@@ -16,7 +17,7 @@ use super::batch::{Folded, Outputs};
 use super::blocks::Blocks;
 use super::checkpoint::{Checkpoints, evictable_bytes};
 use super::intake::{Intake, Waiting};
-use super::log::{Ack, Log};
+use super::log::Log;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::placement::Placement;
@@ -30,8 +31,6 @@ use crate::wire::{Decoder, Encoder};
 
 /// Journal and block-state records read in one turn, at most.
 const READ_PER_TURN: usize = 1_000;
-/// Milliseconds without appends after the broker's clock was found too far from the own.
-const SKEW_PAUSE_MS: i64 = 10_000;
 
 /// What a turn did, and when the next is due without news.
 #[derive(Debug, Default)]
@@ -240,108 +239,6 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             self.pending.is_empty() && self.ready.is_none() && self.outbox.outstanding() == 0;
         let stored = self.checkpoints.stored() == self.chain.as_ref().map(|tip| tip.seq);
         self.mode != Mode::Owning || idle && self.blocks.outstanding() == 0 && stored
-    }
-
-    fn take_acks(&mut self, turn: &mut Turn) {
-        while let Some(ack) = self.log.acks() {
-            turn.progress = true;
-            match ack.arrived() {
-                Ack::Appended { id, offset, timestamp } => {
-                    self.appended(id, offset, timestamp, turn);
-                }
-                Ack::AppendFailed { id, reason } => {
-                    if self.pending.iter().any(|pending| pending.id == id) {
-                        return self.lost(format!("an append failed: {reason}"), turn);
-                    }
-                }
-                Ack::Published { id, offset } => {
-                    if !self.outbox.published(id) {
-                        self.blocks.published(id, offset);
-                    }
-                }
-                Ack::PublishFailed { id, reason } => {
-                    tracing::warn!(reason, "an output is sent again");
-                    turn.retries += 1;
-                    if !self.outbox.failed(id) {
-                        self.blocks.failed(id);
-                    }
-                }
-            }
-        }
-    }
-
-    /// An acknowledgement without a gap behind the chain has won; any other is judged by reading.
-    fn appended(
-        &mut self,
-        id: u64,
-        offset: Option<u64>,
-        timestamp: Option<Millis>,
-        turn: &mut Turn,
-    ) {
-        self.check_clock(timestamp);
-        let end = self.chain.as_ref().map_or(0, |tip| tip.offset);
-        if self.pending.front().is_some_and(|front| front.id == id) && offset == Some(end) {
-            self.won(end, turn);
-        }
-    }
-
-    fn check_clock(&mut self, broker: Option<Millis>) {
-        let (Some(broker), now) = (broker, self.clock.now()) else { return };
-        let skew_ms = (now.0 - broker.0).abs();
-        if skew_ms > self.options.clock_skew_max_ms {
-            tracing::error!(
-                skew_ms,
-                "this host's clock is too far from the broker's: set it (NTP)"
-            );
-            self.skewed_until = Some(Millis(now.0 + SKEW_PAUSE_MS));
-        }
-    }
-
-    /// The oldest pending record stands in the valid chain at `offset`.
-    fn won(&mut self, offset: u64, turn: &mut Turn) {
-        let pending = self.pending.pop_front().expect("what has won was pending");
-        let tip = Tip::after(&pending.record, pending.hash, offset);
-        let append_us = Some(self.clock.micros() - pending.appended_us);
-        fault_point::reach("journal.won");
-        self.chain = Some(tip.clone());
-        self.checkpoints.won(&tip);
-        self.decided(pending.record.seq, pending.folded, pending.outputs, append_us, turn);
-    }
-
-    /// A record of the valid chain is folded: its decisions may be told.
-    fn decided(
-        &mut self,
-        seq: u64,
-        folded: Folded,
-        outputs: Outputs,
-        append_us: Option<i64>,
-        turn: &mut Turn,
-    ) {
-        self.outbox.push(seq, outputs.records);
-        for (key, row) in outputs.blocks {
-            self.blocks.decide(key, row);
-        }
-        let Folded { control, decisions, commands, oldest, fold_us, .. } = folded;
-        let won_at = self.clock.now();
-        turn.won.push(Won {
-            seq,
-            control,
-            commands,
-            decisions,
-            fold_us,
-            append_us,
-            won_at,
-            oldest,
-        });
-    }
-
-    /// Throws away what was folded on top of the chain; the next turn reads on with a new producer.
-    fn lost(&mut self, reason: String, turn: &mut Turn) {
-        tracing::warn!(reason, "what was folded is thrown away and folded again");
-        self.mode = Mode::Beginning { renew: true };
-        self.to_name = false;
-        turn.lost = Some(reason);
-        turn.progress = true;
     }
 
     /// Encodes outputs. The encoder only fails for want of a Schema Registry, which passes; since

@@ -29,6 +29,7 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod fault_point;
 pub mod fold;
 #[cfg(feature = "engine")]
 pub mod generate;

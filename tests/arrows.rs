@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The floors of the house, lowest first. A module may lean on lower floors, and on its neighbours
 /// so long as they do not lean back.
 const FLOORS: &[&[&str]] = &[
-    &["money", "time", "error"],
+    &["money", "time", "error", "fault_point"],
     &["fold"],
     &["wire", "journal", "store", "config", "telemetry"],
     &["engine", "topics"],

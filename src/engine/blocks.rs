@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::log::{self, Log, Output, Read, Source, Stored, Topic};
+use crate::fault_point;
 use crate::store::BlockRow;
 use crate::time::Millis;
 use crate::wire::Decoder;
@@ -94,6 +95,7 @@ impl Blocks {
     ) -> Result<bool, log::Error> {
         let mut came = false;
         for _ in 0..most {
+            fault_point::at("blocks.read")?;
             match log.poll(Source::BlockState)? {
                 Some(Read::Record(stored)) => self.show(&stored, decoder),
                 Some(Read::End) => {
@@ -170,7 +172,7 @@ impl Blocks {
                     let topic = Topic::BlockState;
                     let output = Output { topic, key: Some(key.clone().into_bytes()), value };
                     let id = *ids + 1;
-                    match log.publish(id, &output) {
+                    match publish(log, id, &output) {
                         Ok(()) => *ids = id,
                         Err(log::Error::Full(_)) => return Ok(any),
                         Err(error) => return Err(error),
@@ -267,6 +269,11 @@ impl Blocks {
         };
         std::mem::take(&mut self.changed).into_iter().map(row).collect()
     }
+}
+
+fn publish(log: &mut impl Log, id: u64, output: &Output) -> Result<(), log::Error> {
+    fault_point::at("blocks.publish")?;
+    log.publish(id, output)
 }
 
 enum Wanted {

@@ -4,6 +4,7 @@
 
 use super::intake::Folded;
 use super::options::Options;
+use crate::fault_point;
 use crate::fold::{Clockwork, Counts, Epoch, Row, State};
 use crate::journal::{Hash, Tip};
 use crate::store::{BlockRow, Checkpoint, Position, Retention};
@@ -107,8 +108,10 @@ impl Checkpoints {
     }
 
     fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
+        fault_point::reach("checkpoint.freeze");
         let mut rows = Vec::new();
         let epoch = state.freeze(|row| rows.push(row));
+        fault_point::reach("checkpoint.frozen");
         self.lines = 0;
         let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
         self.frozen = Some(Frozen { seq, hash, tip: None, epoch, rows, clockwork, folded });

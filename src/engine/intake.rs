@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::log::{self, Log, Read, Source, Stored};
 use super::placement::Placement;
+use crate::fault_point;
 use crate::fold::event::{Line, Position};
 use crate::journal::Range;
 use crate::time::Millis;
@@ -117,6 +118,7 @@ impl Intake {
             side.read_to = folded.offset;
             side.folded = folded;
             side.latest = folded.latest;
+            fault_point::at("lines.seek")?;
             (side.ended, side.live) = (false, false);
             log.seek(side.source, folded.offset)?;
         }
@@ -131,6 +133,7 @@ impl Intake {
         let mut came = false;
         for side in [&mut self.billed, &mut self.commands] {
             while side.waiting.len() < self.lines_max && side.waiting_bytes < self.bytes_max {
+                fault_point::at("lines.read").map_err(log::Error::from)?;
                 let stored = match side.stuck.take() {
                     Some(stuck) => stuck,
                     None => match log.poll(side.source)? {
@@ -214,6 +217,13 @@ impl Intake {
         if self.billed.waiting_bytes.max(self.commands.waiting_bytes) >= self.bytes_max {
             self.bytes_max *= 2;
         }
+    }
+
+    /// Whether lines that those ranges name are not in the topics, which were read to their ends.
+    #[must_use]
+    pub fn lacks(&self, billed: Range, commands: Range) -> bool {
+        let lacks = |side: &Side, to| side.ended && side.stuck.is_none() && side.read_to < to;
+        lacks(&self.billed, billed.to) || lacks(&self.commands, commands.to)
     }
 
     fn next_side(&self) -> Option<Source> {

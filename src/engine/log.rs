@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::fault_point::{self, Injected};
 use crate::time::Millis;
 
 /// A topic partition that the engine reads.
@@ -83,6 +84,26 @@ pub enum Ack {
     },
 }
 
+impl Ack {
+    /// The acknowledgement as it arrives: a test may lose it on the way.
+    #[must_use]
+    pub(super) fn arrived(self) -> Ack {
+        match self {
+            Ack::Appended { id, offset, timestamp } => {
+                match fault_point::at("journal.acknowledged") {
+                    Ok(()) => Ack::Appended { id, offset, timestamp },
+                    Err(lost) => Ack::AppendFailed { id, reason: lost.to_string() },
+                }
+            }
+            Ack::Published { id, offset } => match fault_point::at("outputs.acknowledged") {
+                Ok(()) => Ack::Published { id, offset },
+                Err(lost) => Ack::PublishFailed { id, reason: lost.to_string() },
+            },
+            Ack::AppendFailed { .. } | Ack::PublishFailed { .. } => self,
+        }
+    }
+}
+
 /// What failed outside, and what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -98,6 +119,12 @@ pub enum Error {
     /// Needs a person.
     #[error("{place:?}: {reason}")]
     Lasting { place: Place, reason: String },
+}
+
+impl From<Injected> for Error {
+    fn from(injected: Injected) -> Error {
+        Error::Passing { place: Place::Source(Source::Journal), reason: injected.to_string() }
+    }
 }
 
 /// Where something failed.
@@ -137,8 +164,9 @@ pub trait Log {
     /// `Truncated` when the position is not in the log.
     fn poll(&mut self, source: Source) -> Result<Option<Read>, Error>;
 
-    /// Begins to append to the journal. Its fate comes by `acks` under `id`; appends keep their
-    /// order, and after one failed the later ones fail or are void.
+    /// Begins to append to the journal; the record's key is the hash of its bytes. Its fate comes
+    /// by `acks` under `id`; appends keep their order, and after one failed the later ones fail or
+    /// are void.
     ///
     /// # Errors
     /// `Full`, or a client's fault; then nothing was begun.

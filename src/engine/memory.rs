@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::log::{Ack, Bounds, Error, Log, Output, Place, Read, Source, Stored, Topic};
+use crate::journal::Hash;
 use crate::time::Millis;
 
 /// One partition of every topic, shared by all who hold a clone.
@@ -142,8 +143,9 @@ impl MemoryLog {
     fn settle(&mut self, id: u64, bytes: &[u8], fate: Fate) {
         let mut topics = self.topics.lock();
         let timestamp = topics.now;
-        let mut land =
-            || push(&mut topics.sources[Source::Journal as usize], timestamp, None, Some(bytes));
+        let key = Hash::of(bytes).0;
+        let journal = &mut topics.sources[Source::Journal as usize];
+        let mut land = || push(journal, timestamp, Some(&key), Some(bytes));
         let ack = match fate {
             Fate::Acknowledged => {
                 Ack::Appended { id, offset: Some(land()), timestamp: Some(timestamp) }

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::log::{self, Log, Output};
+use crate::fault_point;
 
 /// A record's outputs.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Outbox {
         while let Some(one) = self.decided.get_mut(self.cursor) {
             while let Some(output) = one.outputs.get(one.sent) {
                 let id = *ids + 1;
-                match log.publish(id, output) {
+                match publish(log, id, output) {
                     Ok(()) => *ids = id,
                     Err(log::Error::Full(_)) => return Ok(any),
                     Err(error) => return Err(error),
@@ -137,4 +138,9 @@ impl Outbox {
             }
         }
     }
+}
+
+fn publish(log: &mut impl Log, id: u64, output: &Output) -> Result<(), log::Error> {
+    fault_point::at("outputs.publish")?;
+    log.publish(id, output)
 }

@@ -1,5 +1,8 @@
 //! The engine of a process: threads that turn partitions, as the consumer group hands them out.
-//! Promise: a partition's fault stays with it; a signal ends everything in order, within a bound.
+//! Promise: a partition's fault stays with it; a signal ends everything in order, within a bound;
+//! a panic of any of its threads ends the process with an error, once the others are wound down.
+
+mod observe;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,10 +13,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::kafka::{Change, Kafka, KafkaLog, Waker};
-use super::log::Source;
 use super::options::Options;
 use super::partition::{Fault, Partition, Turn};
-use crate::store::Store;
 use crate::store::rocks::{RocksStore, Shared};
 use crate::telemetry::{PartitionHealth, PartitionMetrics, SystemClock, Telemetry};
 use crate::time::{Clock, Millis};
@@ -49,6 +50,11 @@ pub enum Error {
     Thread(#[from] std::io::Error),
     #[error("the consumer group: {0}")]
     Group(String),
+    #[error(
+        "engine thread {0} broke a rule of its own (its words stand above): nothing that was \
+         journaled is lost, so start again; if it comes back, report it"
+    )]
+    Broken(usize),
 }
 
 enum Order {
@@ -69,15 +75,15 @@ pub fn run(setup: Setup, decoder: &Decoder, stop: &AtomicBool) -> Result<(), Err
     for index in 0..setup.threads {
         threads.push(Thread::start(index, Arc::clone(&setup), shared.clone(), decoder.clone())?);
     }
-    let outcome = hand_out(&setup, &changes, &threads, stop);
+    let mut outcome = hand_out(&setup, &changes, &threads, stop);
     for thread in &threads {
         thread.tell(Order::WindDown);
     }
     // The group hands the partitions on while the last outputs go out; the chain keeps both right.
     membership.leave();
     for thread in threads {
-        if thread.join.join().is_err() {
-            tracing::error!("an engine thread broke a rule of its own and ended");
+        if thread.join.join().is_err() && outcome.is_ok() {
+            outcome = Err(Error::Broken(thread.index));
         }
     }
     outcome
@@ -113,7 +119,7 @@ fn hand_out(
             }
         }
         if let Some(dead) = threads.iter().find(|thread| thread.join.is_finished()) {
-            return Err(Error::Group(format!("engine thread {} ended", dead.index)));
+            return Err(Error::Broken(dead.index));
         }
     }
     Ok(())
@@ -318,69 +324,6 @@ impl Running {
             }
         }
     }
-
-    fn observe(&mut self, turn: &Turn, telemetry: &Telemetry, micros: i64) {
-        let (metrics, all) = (&self.metrics, &telemetry.metrics);
-        for won in &turn.won {
-            metrics.events.inc_by(won.control.events);
-            metrics.commands.inc_by(won.commands);
-            metrics.duplicates.inc_by(won.control.duplicates);
-            metrics.journal_position.set(i64::try_from(won.seq).unwrap_or(i64::MAX));
-            for decision in &won.decisions {
-                metrics.decided(decision, won.won_at);
-            }
-            all.fold_seconds.observe(seconds(won.fold_us));
-            if let Some(append_us) = won.append_us {
-                all.append_seconds.observe(seconds(append_us));
-                if let (Some(oldest), false) = (won.oldest, won.decisions.is_empty()) {
-                    all.event_to_decision_seconds
-                        .observe(seconds(1_000 * (won.won_at.0 - oldest.0)));
-                }
-            }
-        }
-        if turn.lost.is_some() {
-            metrics.append_losses.inc();
-        }
-        metrics.output_retries.inc_by(turn.retries);
-        metrics.checkpoint_failures.inc_by(turn.checkpoint_failures);
-        if let Some(took_us) = turn.checkpoint_us {
-            all.checkpoint_seconds.observe(seconds(took_us));
-        }
-        let Some(partition) = &mut self.partition else { return };
-        if partition.owning() {
-            self.health.recovered();
-        } else {
-            self.health.recovering();
-        }
-        if micros >= self.lag_us {
-            self.lag_us = micros + 1_000 * LAG_EVERY_MS;
-            let (resident, evictable, ids) = partition.state().rows();
-            metrics.state_rows.set((resident + evictable + ids) as i64);
-            metrics.state_bytes.set(partition.state_bytes() as i64);
-            let on_disk = partition.store_mut().bytes();
-            metrics.store_bytes.set(i64::try_from(on_disk).unwrap_or(i64::MAX));
-            if let Some(stored) = partition.stored() {
-                metrics.checkpoint_position.set(i64::try_from(stored).unwrap_or(i64::MAX));
-            }
-            metrics.outputs_outstanding.set(partition.outputs_outstanding() as i64);
-            if let Some(lag) = lag(partition) {
-                metrics.lag_lines.set(i64::try_from(lag).unwrap_or(i64::MAX));
-                self.health.behind(lag);
-            }
-        }
-    }
-}
-
-fn seconds(micros: i64) -> f64 {
-    micros.max(0) as f64 / 1_000_000.0
-}
-
-/// Lines of events and commands that are not in the chain yet; `None` while brokers do not tell.
-fn lag(partition: &mut Owned) -> Option<u64> {
-    let (billed, commands) = partition.chain().map(|tip| (tip.billed, tip.commands))?;
-    let billed_end = partition.log_mut().known_end(Source::Billed)?;
-    let commands_end = partition.log_mut().known_end(Source::Commands)?;
-    Some(billed_end.saturating_sub(billed) + commands_end.saturating_sub(commands))
 }
 
 fn open(number: i32, setup: &Setup, shared: &Shared, decoder: &Decoder) -> Result<Owned, Fault> {

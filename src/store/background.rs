@@ -1,7 +1,9 @@
 //! The thread that writes checkpoints, so that the fold never waits for the disk. Promise: one
 //! checkpoint at a time, each try told of once; one that a full disk refused is kept to be tried
-//! again; closing waits for the one under way.
+//! again; closing waits for the one under way; a panic of the thread goes on in whoever asks what
+//! became of it.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{Builder, JoinHandle};
@@ -9,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use super::raw::Raw;
 use super::write::Writer;
 use super::{Checkpoint, Error};
+use crate::fault_point;
 use crate::fold::Epoch;
 
 pub(super) struct Background {
@@ -31,10 +34,10 @@ impl Background {
         let (submits, taken) = channel::<Box<Checkpoint>>();
         let (tell, results) = channel();
         let place = raw.place().to_owned();
-        let write = move || {
+        let work = move || {
             let mut writer = Writer::default();
             for checkpoint in taken {
-                let result = writer.write(&*raw, partition, &checkpoint);
+                let result = write(&mut writer, &*raw, partition, &checkpoint);
                 let (refused, written) = match &result {
                     Err(Error::Full { .. }) => (Some(checkpoint), None),
                     _ => (None, Some(checkpoint)),
@@ -47,7 +50,7 @@ impl Background {
                 }
             }
         };
-        let thread = Builder::new().name(format!("store-{partition}")).spawn(write);
+        let thread = Builder::new().name(format!("store-{partition}")).spawn(work);
         let thread = thread.map_err(|error| Error::Storage {
             place: place.clone(),
             act: "given a writing thread",
@@ -82,7 +85,7 @@ impl Background {
         let (result, refused) = match self.results.try_recv() {
             Ok(tried) => tried,
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => (Err(self.gone()), None),
+            Err(TryRecvError::Disconnected) => (self.gone(), None),
         };
         self.under_way = false;
         self.refused = refused;
@@ -95,20 +98,38 @@ impl Background {
             return None;
         }
         self.under_way = false;
-        Some(self.results.recv().map_or_else(|_| Err(self.gone()), |(result, _)| result))
+        Some(self.results.recv().map_or_else(|_| self.gone(), |(result, _)| result))
     }
 
-    fn gone(&self) -> Error {
+    /// The thread ends before it is told to only by a panic: a rule of our own is broken, and a
+    /// further thread would break it again.
+    fn gone(&mut self) -> Result<Epoch, Error> {
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            resume_unwind(panic);
+        }
         let reason = "its writing thread has stopped".to_owned();
-        Error::Storage { place: self.place.clone(), act: "written", reason }
+        Err(Error::Storage { place: self.place.clone(), act: "written", reason })
     }
+}
+
+fn write(
+    writer: &mut Writer,
+    raw: &impl Raw,
+    partition: u32,
+    checkpoint: &Checkpoint,
+) -> Result<Epoch, Error> {
+    fault_point::at("store.begin")?;
+    let epoch = writer.write(raw, partition, checkpoint)?;
+    fault_point::at("store.tell")?;
+    Ok(epoch)
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         self.submits = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was told by `written`.
+            fault_point::reach("store.close");
+            // Its panic would have gone on in `written`; now nobody asks.
             let _panicked = thread.join();
         }
     }

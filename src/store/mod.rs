@@ -15,6 +15,8 @@ mod read;
 mod rewrite;
 #[cfg(feature = "engine")]
 pub mod rocks;
+#[cfg(feature = "engine")]
+mod seal;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -23,6 +25,7 @@ pub use keys::Kind;
 #[doc(hidden)]
 pub use rewrite::rewritten;
 
+use crate::fault_point::Injected;
 use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State};
 use crate::journal::Tip;
 use crate::time::{Day, Millis, Month};
@@ -97,6 +100,13 @@ pub enum Error {
          that one first, or give this one a state directory of its own"
     )]
     Locked { place: String },
+}
+
+impl From<Injected> for Error {
+    fn from(injected: Injected) -> Error {
+        let reason = injected.to_string();
+        Error::Storage { place: "a test".to_owned(), act: "used", reason }
+    }
 }
 
 /// Where a partition's rows are kept. Two implementations: RocksDB and memory.

@@ -18,7 +18,9 @@ use super::background::Background;
 use super::keys::Span;
 pub use super::offline::{Summary, summary, totals};
 use super::raw::{Batch, Each, Raw, Reading};
+use super::seal::{self, Seal};
 use super::{BlockRow, Checkpoint, Error, Position, Store, read};
+use crate::fault_point;
 use crate::fold::{Epoch, Loaded, Need, State};
 
 /// Keys of one look-up in RocksDB, which pins what it finds.
@@ -33,6 +35,9 @@ const OPEN_FILES_MAX: i32 = 256;
 const NO_SPACE: &str = "No space left on device";
 /// Of RocksDB's own log, of which two files are kept.
 const LOG_FILE_BYTES_MAX: usize = 4 << 20;
+
+/// Of the list of table files, which the seal reads when it has changed.
+const MANIFEST_BYTES_MAX: usize = 1 << 20;
 
 /// Memory of all databases of a process together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +99,7 @@ impl Shared {
         options.set_log_level(LogLevel::Warn);
         options.set_keep_log_file_num(2);
         options.set_max_log_file_size(LOG_FILE_BYTES_MAX);
+        options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
         options
     }
 }
@@ -102,17 +108,25 @@ impl Shared {
 pub(super) struct Database {
     db: DB,
     place: String,
+    seal: Seal,
 }
 
 impl Database {
     pub fn open(path: &Path, shared: &Shared) -> Result<Database, Error> {
+        fault_point::at("store.make")?;
         let place = path.display().to_string();
         fs::create_dir_all(path).map_err(|error| broken(&place, "made", &error))?;
+        let table_above = seal::check(path)?;
         let options = shared.database_options();
+        fault_point::at("store.open")?;
         // By descriptor: opened otherwise, the default column family gets default options.
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
         match DB::open_cf_descriptors(&options, path, [rows]) {
-            Ok(db) => Ok(Database { db, place }),
+            Ok(db) => {
+                let database = Database::sealed(path, place, db, table_above)?;
+                database.seal.renew()?;
+                Ok(database)
+            }
             Err(error) => Err(failed(&place, "opened", &error)),
         }
     }
@@ -120,12 +134,29 @@ impl Database {
     /// For a look from outside; another process may have it open and write to it.
     pub fn open_to_read(path: &Path, shared: &Shared) -> Result<Database, Error> {
         let place = path.display().to_string();
+        let table_above = seal::check(path)?;
         let options = shared.database_options();
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
         match DB::open_cf_descriptors_read_only(&options, path, [rows], false) {
-            Ok(db) => Ok(Database { db, place }),
+            Ok(db) => Database::sealed(path, place, db, table_above),
             Err(error) => Err(failed(&place, "read", &error)),
         }
+    }
+
+    /// With what the seal wants of it looked at.
+    fn sealed(
+        path: &Path,
+        place: String,
+        db: DB,
+        table_above: Option<u64>,
+    ) -> Result<Database, Error> {
+        if let Some(above) = table_above {
+            let tables = db.live_files().map_err(|error| failed(&place, "opened", &error))?;
+            if !tables.iter().any(|table| seal::number(&table.name) > Some(above)) {
+                return Err(seal::lost(path, "the manifest"));
+            }
+        }
+        Ok(Database { db, place, seal: Seal::new(path) })
     }
 
     fn bytes(&self) -> u64 {
@@ -180,7 +211,9 @@ impl Raw for Database {
         for (key, value) in batch.puts() {
             writes.put(key, value);
         }
-        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
+        fault_point::at("store.write")?;
+        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))?;
+        self.seal.renew()
     }
 }
 
@@ -189,9 +222,12 @@ fn failed(place: &str, act: &'static str, error: &rocksdb::Error) -> Error {
     if text.contains("/LOCK:") {
         return Error::Locked { place };
     }
+    // A file that its own list names; while writing it may be the folder that is away.
+    let missing = act != "written" && text.contains("No such file");
     match error.kind() {
         ErrorKind::IOError if text.contains(NO_SPACE) => Error::Full { place, act },
         ErrorKind::Corruption => Error::Damaged { place, what: text.to_owned() },
+        _ if missing => Error::Damaged { place, what: text.to_owned() },
         _ => Error::Storage { place, act, reason: text.to_owned() },
     }
 }
@@ -224,6 +260,7 @@ struct Open {
 impl Open {
     fn new(path: &Path, partition: u32, shared: &Shared) -> Result<Open, Error> {
         let database = Arc::new(Database::open(path, shared)?);
+        fault_point::at("store.opened")?;
         let background = Background::start(database.clone(), partition)?;
         Ok(Open { background, database })
     }
@@ -251,6 +288,7 @@ impl RocksStore {
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
+        fault_point::at("store.reopen")?;
         // Closed first: the lock is free only then.
         self.open = None;
         self.open = Some(Open::new(&self.path, self.partition, &self.shared)?);
@@ -277,14 +315,17 @@ impl Store for RocksStore {
         if self.failed || self.open.is_none() {
             self.reopen()?;
         }
+        fault_point::at("store.position")?;
         read::position(self.database()?, self.partition)
     }
 
     fn restore(&mut self, state: &mut State) -> Result<Vec<(String, BlockRow)>, Error> {
+        fault_point::at("store.restore")?;
         read::restore(self.database()?, self.partition, state)
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
+        fault_point::at("store.load")?;
         read::load(self.database()?, needs)
     }
 
@@ -314,11 +355,15 @@ impl Store for RocksStore {
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), Error> {
-        self.open = None;
         let aside = self.aside();
-        fs::rename(&self.path, &aside)
-            .and_then(|()| fs::write(aside.join("REASON"), format!("{reason}\n")))
-            .map_err(|error| broken(&self.path.display().to_string(), "set aside", &error))?;
+        // Its reason goes with it: what lies aside always says why.
+        fault_point::at("store.aside.reason")?;
+        let place = self.path.display().to_string();
+        fs::write(self.path.join("REASON"), format!("{reason}\n"))
+            .map_err(|error| broken(&place, "set aside", &error))?;
+        self.open = None;
+        fault_point::at("store.aside.rename")?;
+        fs::rename(&self.path, &aside).map_err(|error| broken(&place, "set aside", &error))?;
         self.reopen()
     }
 

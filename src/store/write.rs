@@ -6,6 +6,7 @@ use super::keys::{Key, Kind, Span};
 use super::raw::{Batch, Raw, Reading, any};
 use super::read::{distinct_days, fault};
 use super::{Checkpoint, Error, Retention, codec};
+use crate::fault_point;
 use crate::fold::{Epoch, LimitRef, Row};
 use crate::time::{Day, Millis};
 
@@ -75,6 +76,7 @@ impl Writer {
         let last = self.dropped.as_ref();
         let mut drop = |of: fn(&Bounds) -> i64, span: Span| -> Result<(), Error> {
             if last.map(of) != Some(of(bounds)) && any(raw, &span)? {
+                fault_point::at("store.retention")?;
                 batch.ranges.push(span);
             }
             Ok(())
@@ -93,6 +95,7 @@ impl Writer {
 
     /// Drops sliding groups that ran out before `now`, a bounded number of them.
     fn sweep(&mut self, raw: &impl Raw, now: Millis, batch: &mut Batch) -> Result<(), Error> {
+        fault_point::at("store.sweep")?;
         let span = Span::kind(Kind::Sliding);
         let span = match self.swept_to.take() {
             Some(key) => span.behind(&key),

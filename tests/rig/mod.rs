@@ -175,6 +175,12 @@ fn values(records: &[tollgate::engine::log::Stored]) -> Vec<Value> {
 /// never with two contents, nothing else; block-state shows each key's last record.
 pub fn check_outputs(topics: &MemoryTopics) -> Account {
     let account = account(topics);
+    check_shown(topics, &account.decisions);
+    account
+}
+
+/// Compares what the output topics hold with these decisions.
+pub fn check_shown(topics: &MemoryTopics, decisions: &[Value]) {
     for (topic, kind) in [
         (Topic::ThresholdCrossed, "threshold_crossed"),
         (Topic::LimitReached, "limit_reached"),
@@ -194,13 +200,13 @@ pub fn check_outputs(topics: &MemoryTopics) -> Account {
                 assert_eq!(earlier, value, "published with two contents");
             }
         }
-        let decided = account.decisions.iter().filter(|value| value["type"] == kind);
+        let decided = decisions.iter().filter(|value| value["type"] == kind);
         let decided: BTreeMap<_, _> =
             decided.map(|value| (identity(value), value.clone())).collect();
         assert_eq!(published, decided, "what {kind} shows is not what was decided");
     }
     let mut last: BTreeMap<String, Value> = BTreeMap::new();
-    for value in account.decisions.iter().filter(|value| value["type"] == "block_changed") {
+    for value in decisions.iter().filter(|value| value["type"] == "block_changed") {
         last.insert(value["block_key"].as_str().expect("a key").to_owned(), value.clone());
     }
     let mut shown: BTreeMap<String, Option<Value>> = BTreeMap::new();
@@ -218,5 +224,4 @@ pub fn check_outputs(topics: &MemoryTopics) -> Account {
             ),
         }
     }
-    account
 }

@@ -8,6 +8,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use tollgate::engine::log::{Ack, Bounds, Error, Log, Output, Place, Read, Source, Stored, Topic};
+use tollgate::journal::Hash;
 use tollgate::time::{Clock, Millis};
 
 use super::case::Fault;
@@ -65,7 +66,8 @@ impl Topics {
     pub fn land(&mut self, write: Write) -> u64 {
         match write {
             Write::Journal(bytes) => {
-                let stored = self.push(Source::Journal, None, Some(bytes));
+                let key = Some(Hash::of(&bytes).0.to_vec());
+                let stored = self.push(Source::Journal, key, Some(bytes));
                 let offset = stored.offset;
                 self.news.push_back(Landed::Journal(stored));
                 offset

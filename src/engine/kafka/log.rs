@@ -15,6 +15,7 @@ use super::producer::{JournalProducer, Outgoing};
 use super::reader::{Client, Reader};
 use super::{Error as CreateError, Kafka, Options, Waker};
 use crate::engine::log::{Ack, Bounds, Error, Log, Output, Place, Read, Source};
+use crate::journal::Hash;
 
 /// What the engine's promises rest on. The group of the readers is not the group of the members:
 /// nobody joins it, but the client wants one.
@@ -137,7 +138,7 @@ impl Log for KafkaLog {
         let sent = self.journal.send(Outgoing {
             topic: &self.kafka.options.topics.journal,
             partition: self.partition,
-            key: None,
+            key: Some(&Hash::of(bytes).0),
             value: Some(bytes),
             ticket: self.acks.append_ticket(id),
         });

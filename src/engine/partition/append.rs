@@ -5,6 +5,7 @@ use super::super::batch;
 use super::super::intake::Waiting;
 use super::super::log::{self, Log};
 use super::{Fault, Partition, Pending, Turn};
+use crate::fault_point;
 use crate::fold::{RULES_VERSION, TIMERS_PER_RECORD_MAX};
 use crate::journal::{Hash, Range, Record, Tip};
 use crate::store::Store;
@@ -30,7 +31,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             }
             let Some(mut ready) = self.ready.take() else { break };
             ready.appended_us = self.clock.micros();
-            match self.log.append(ready.id, &ready.bytes) {
+            match self.append(&ready) {
                 Ok(()) => self.pending.push_back(ready),
                 Err(log::Error::Full(_)) => {
                     self.ready = Some(ready);
@@ -43,6 +44,13 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             }
             turn.progress = true;
         }
+        Ok(())
+    }
+
+    fn append(&mut self, ready: &Pending) -> Result<(), log::Error> {
+        fault_point::at("journal.append")?;
+        self.log.append(ready.id, &ready.bytes)?;
+        fault_point::reach("journal.appended");
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Why a turn ended early, and what the caller does about it: turn again, or stop the partition.
 
 use super::super::{intake, log};
+use crate::fault_point::Injected;
 use crate::{store, wire};
 
 /// Why a turn ended early.
@@ -48,6 +49,12 @@ impl From<intake::Error> for Fault {
             intake::Error::Wire { .. } => Fault::Passing(error.to_string()),
             intake::Error::Placement(_) => Fault::Stopped(error.to_string()),
         }
+    }
+}
+
+impl From<Injected> for Fault {
+    fn from(injected: Injected) -> Fault {
+        Fault::Passing(injected.to_string())
     }
 }
 

@@ -5,9 +5,10 @@
 use super::super::batch::{self, Folded};
 use super::super::blocks::Blocks;
 use super::super::intake;
-use super::super::log::{Log, Read, Source};
+use super::super::log::{Log, Read, Source, Stored};
 use super::super::outbox::Outbox;
 use super::{Fault, Mode, Partition, READ_PER_TURN, Turn};
+use crate::fault_point;
 use crate::fold::{RULES_VERSION, State};
 use crate::journal::{self, Hash, Record, Tip, extends};
 use crate::store::{Position, Store};
@@ -18,6 +19,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// so that what fails half-way is begun anew.
     pub(super) fn recover(&mut self, renew: bool) -> Result<(), Fault> {
         if renew {
+            fault_point::at("journal.renew")?;
             self.log.renew()?;
             self.mode = Mode::Beginning { renew: false };
         }
@@ -37,8 +39,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             tracing::warn!(%error, "a checkpoint failed; the one before it stands");
         }
         self.checkpoints.forget();
+        fault_point::at("recovery.bounds")?;
         let journal = self.log.bounds(Source::Journal)?;
         let block_state = self.log.bounds(Source::BlockState)?;
+        fault_point::at("recovery.seek")?;
         self.log.seek(Source::BlockState, block_state.start)?;
         match self.store.position()? {
             Some(position) if position.tip.offset > journal.end => {
@@ -77,6 +81,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                  journal longer (retention.ms) next time"
             )));
         }
+        fault_point::at("recovery.empty")?;
         self.log.seek(Source::Journal, 0)?;
         self.mode = Mode::Following;
         Ok(())
@@ -84,18 +89,20 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
 
     pub(super) fn read_journal(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         for _ in 0..READ_PER_TURN {
+            fault_point::at("journal.read")?;
             let Some(read) = self.log.poll(Source::Journal)? else { break };
             turn.progress = true;
             match read {
                 Read::End => self.end_of_journal()?,
                 Read::Record(stored) => {
                     self.journal_ended = false;
+                    let (offset, hash) = (stored.offset, whole(&stored)?);
                     let bytes = stored.value.unwrap_or_default();
                     if let Mode::Verifying(position) = &self.mode {
                         let position = position.clone();
-                        self.verify(*position, stored.offset, &bytes)?;
+                        self.verify(*position, offset, hash)?;
                     } else {
-                        self.judge(stored.offset, &bytes, turn)?;
+                        self.judge(offset, &bytes, hash, turn)?;
                     }
                 }
             }
@@ -111,15 +118,17 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         &mut self,
         position: Position,
         offset: u64,
-        bytes: &[u8],
+        hash: Hash,
     ) -> Result<(), Fault> {
+        fault_point::at("recovery.verify")?;
         let Position { tip, .. } = &position;
-        if offset + 1 != tip.offset || Hash::of(bytes) != tip.hash {
+        if offset + 1 != tip.offset || hash != tip.hash {
             let start = self.log.bounds(Source::Journal)?.start;
             return self.set_aside("the journal shows another record at its position", start);
         }
         self.blocks = Blocks::new(self.store.restore(&mut self.state)?);
         self.state.restore_clockwork(position.clockwork);
+        fault_point::at("recovery.restored")?;
         let folded = |offset, latest| intake::Folded { offset, latest };
         let billed = folded(tip.billed, position.billed_latest);
         let commands = folded(tip.commands, position.commands_latest);
@@ -145,6 +154,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     }
 
     pub(super) fn begin_at(&mut self, billed: u64, commands: u64) -> Result<(), Fault> {
+        fault_point::at("recovery.lines")?;
         let at = |offset| intake::Folded { offset, latest: Millis(0) };
         self.intake.restart(&mut self.log, at(billed), at(commands))?;
         self.begun = Some((billed, commands));
@@ -156,12 +166,12 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         &mut self,
         offset: u64,
         bytes: &[u8],
+        hash: Hash,
         turn: &mut Turn,
     ) -> Result<(), Fault> {
         if self.chain.as_ref().is_some_and(|tip| offset < tip.offset) {
             return Ok(());
         }
-        let hash = Hash::of(bytes);
         let own = self.pending.iter().position(|pending| pending.hash == hash);
         let record = match Record::decode(bytes) {
             Ok(record) => record,
@@ -191,8 +201,24 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                 self.lost(format!("an append is void: {why}"), turn);
                 Ok(())
             }
-            (Err(_), None) => Ok(()),
+            (Err(_), None) => self.void(offset, &record),
         }
+    }
+
+    /// A void record knows how much of the chain before it was published. If that is more than the
+    /// chain has, records that were acknowledged are damaged or gone, and going on from here would
+    /// decide anew what was decided.
+    fn void(&self, offset: u64, record: &Record) -> Result<(), Fault> {
+        let seq = self.chain.as_ref().map(|tip| tip.seq);
+        if record.published_through <= seq {
+            return Ok(());
+        }
+        let (through, seq) = (record.published_through.unwrap_or(0), seq.map_or(-1, i128::from));
+        Err(Fault::Stopped(format!(
+            "acknowledged journal records vanished or are damaged: the record at offset {offset} \
+             says that the outputs of record {through} are published, but the valid chain before \
+             it ends with record {seq}. {JOURNAL_REMEDY}"
+        )))
     }
 
     /// A valid record that is not our own: somebody else folds too.
@@ -215,6 +241,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         if self.begun.is_none() {
             self.begin_at(record.billed.from, record.commands.from)?;
         }
+        fault_point::reach("journal.follow");
         let tip = Tip::after(&record, hash, offset);
         self.chain = Some(tip.clone());
         self.behind.push_back((record, tip));
@@ -224,10 +251,20 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     /// Folds valid records that are not folded yet, as far as their lines are there.
     pub(super) fn fold_behind(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         while let Some((record, _)) = self.behind.front() {
+            fault_point::at("recovery.fold")?;
             let (billed, commands) = (record.billed, record.commands);
             let Some(lines) = self.intake.take_ranges(billed, commands) else {
                 self.intake.make_room(billed, commands);
-                return Ok(());
+                if !self.intake.lacks(billed, commands) {
+                    return Ok(());
+                }
+                let seq = record.seq;
+                return Err(Fault::Passing(format!(
+                    "record {seq} of the journal names lines up to offset {} of {} and {} of {}, \
+                     and a topic ends before: either a broker lags, or the topic lost lines that \
+                     were acknowledged, and the partition waits until they are back",
+                    billed.to, self.options.billed_topic, commands.to, self.options.commands_topic
+                )));
             };
             let (record, tip) = self.behind.pop_front().expect("was just seen");
             self.state.set_dedup_minutes(record.dedup_minutes);
@@ -248,6 +285,24 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             turn.progress = true;
         }
         Ok(())
+    }
+}
+
+const JOURNAL_REMEDY: &str = "Find out what happened to the topic and bring its records back \
+     (another replica, a mirror); until then this partition stands still";
+
+/// The hash of a journal record, which is also its key. Kafka's checksums watch the bytes on disk
+/// and on their way; the key, whatever copied the topic.
+fn whole(stored: &Stored) -> Result<Hash, Fault> {
+    let hash = Hash::of(stored.value.as_deref().unwrap_or_default());
+    match stored.key.as_deref() {
+        // Keys of another length are somebody else's, as was none before there were keys.
+        Some(key) if key.len() == hash.0.len() && key != hash.0 => Err(Fault::Stopped(format!(
+            "the journal record at offset {} is damaged: its bytes are not those that were \
+             written. {JOURNAL_REMEDY}",
+            stored.offset
+        ))),
+        _ => Ok(hash),
     }
 }
 

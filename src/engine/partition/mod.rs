@@ -3,6 +3,7 @@
 //! its record is acknowledged and in the valid chain (L3); after any loss everything folded on top
 //! is thrown away and read again. It waits for nothing: `turn` does what can be done now.
 
+mod acks;
 mod append;
 mod fault;
 mod follow;
@@ -19,11 +20,12 @@ use super::batch::{Folded, Outputs};
 use super::blocks::Blocks;
 use super::checkpoint::Checkpoints;
 use super::intake::{Intake, Waiting};
-use super::log::{Ack, Log};
+use super::log::Log;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::placement::Placement;
 use super::skew::Skew;
+use crate::fault_point;
 use crate::fold::State;
 use crate::journal::{Hash, Record, Tip};
 use crate::store::{Position, Store};
@@ -179,6 +181,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.fold_behind(turn)?;
         if self.mode == Mode::Following && self.journal_ended && self.behind.is_empty() {
             // Whoever has folded it all goes on from there.
+            fault_point::reach("recovery.done");
             self.mode = Mode::Owning;
             turn.progress = true;
         }
@@ -200,6 +203,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
 
     /// Takes no more lines from now on.
     pub fn wind_down(&mut self) {
+        fault_point::reach("engine.wind_down");
         self.winding_down = true;
     }
 
@@ -212,102 +216,14 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.mode != Mode::Owning || idle && self.blocks.outstanding() == 0 && stored
     }
 
-    fn take_acks(&mut self, turn: &mut Turn) {
-        while let Some(ack) = self.log.acks() {
-            turn.progress = true;
-            match ack {
-                Ack::Appended { id, offset, timestamp } => {
-                    self.appended(id, offset, timestamp, turn);
-                }
-                Ack::AppendFailed { id, reason } => {
-                    if self.pending.iter().any(|pending| pending.id == id) {
-                        return self.lost(format!("an append failed: {reason}"), turn);
-                    }
-                }
-                Ack::Published { id, offset } => {
-                    if !self.outbox.published(id) {
-                        self.blocks.published(id, offset);
-                    }
-                }
-                Ack::PublishFailed { id, reason } => {
-                    tracing::warn!(reason, "an output is sent again");
-                    turn.retries += 1;
-                    if !self.outbox.failed(id) {
-                        self.blocks.failed(id);
-                    }
-                }
-            }
-        }
-    }
-
-    /// An acknowledgement without a gap behind the chain has won; any other is judged by reading.
-    fn appended(
-        &mut self,
-        id: u64,
-        offset: Option<u64>,
-        timestamp: Option<Millis>,
-        turn: &mut Turn,
-    ) {
-        let appended = self.pending.iter().find(|pending| pending.id == id);
-        if let (Some(pending), Some(_)) = (appended, offset) {
-            self.skew.acknowledged(&self.clock, pending.appended_us, timestamp);
-        }
-        let end = self.chain.as_ref().map_or(0, |tip| tip.offset);
-        if self.pending.front().is_some_and(|front| front.id == id) && offset == Some(end) {
-            self.won(end, turn);
-        }
-    }
-
-    /// The oldest pending record stands in the valid chain at `offset`.
-    fn won(&mut self, offset: u64, turn: &mut Turn) {
-        let pending = self.pending.pop_front().expect("what has won was pending");
-        let tip = Tip::after(&pending.record, pending.hash, offset);
-        let append_us = Some(self.clock.micros() - pending.appended_us);
-        self.chain = Some(tip.clone());
-        self.checkpoints.won(&tip);
-        self.decided(pending.record.seq, pending.folded, pending.outputs, append_us, turn);
-    }
-
-    /// A record of the valid chain is folded: its decisions may be told.
-    fn decided(
-        &mut self,
-        seq: u64,
-        folded: Folded,
-        outputs: Outputs,
-        append_us: Option<i64>,
-        turn: &mut Turn,
-    ) {
-        self.outbox.push(seq, outputs.records);
-        for (key, row) in outputs.blocks {
-            self.blocks.decide(key, row);
-        }
-        let Folded { control, decisions, commands, oldest, fold_us, .. } = folded;
-        let won_at = self.clock.now();
-        turn.won.push(Won {
-            seq,
-            control,
-            commands,
-            decisions,
-            fold_us,
-            append_us,
-            won_at,
-            oldest,
-        });
-    }
-
-    /// Throws away what was folded on top of the chain; the next turn reads on with a new producer.
-    fn lost(&mut self, reason: String, turn: &mut Turn) {
-        tracing::warn!(reason, "what was folded is thrown away and folded again");
-        self.mode = Mode::Beginning { renew: true };
-        self.to_name = false;
-        turn.lost = Some(reason);
-        turn.progress = true;
-    }
-
     /// Encodes outputs. The encoder only fails for want of a Schema Registry, which passes; since
     /// the state has moved and nothing is folded twice, the partition begins again from its store.
     fn encode(&mut self, folded: &Folded) -> Result<Outputs, Fault> {
-        folded.outputs(&self.encoder).map_err(|error| {
+        let outputs = match fault_point::at("outputs.encode") {
+            Ok(()) => folded.outputs(&self.encoder).map_err(|error| error.to_string()),
+            Err(injected) => Err(injected.to_string()),
+        };
+        outputs.map_err(|error| {
             self.mode = Mode::Beginning { renew: true };
             Fault::Passing(format!("outputs cannot be encoded: {error}"))
         })

@@ -3,6 +3,7 @@
 
 use super::super::log::Log;
 use super::{Fault, Partition, Turn};
+use crate::fault_point;
 use crate::fold::decision::Decision;
 use crate::store::{self, Store};
 use crate::time::{Clock, Millis};
@@ -32,6 +33,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             turn.progress = true;
             match written {
                 Ok(epoch) => {
+                    fault_point::reach("checkpoint.written");
                     if self.checkpoint_again_us.take().is_some() {
                         tracing::info!("there is room: checkpoints are written again");
                     }
@@ -40,6 +42,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                     let memory = self.options.memory_bytes_max;
                     let tip = self.checkpoints.written(epoch, &mut self.state, memory);
                     if let Some(tip) = tip {
+                        fault_point::reach("offsets.commit");
                         self.log.commit(tip.billed, tip.commands);
                     }
                 }
@@ -73,6 +76,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let through = self.published_through();
         if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
             self.checkpoint_began_us = Some(self.clock.micros());
+            fault_point::reach("checkpoint.submit");
             self.store.submit(ready);
             turn.progress = true;
         }

@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint protocol simulate fuzz kafka-test chaos measure deny clean-cache
+.PHONY: help demo test lint protocol simulate fuzz kafka-test chaos mutants measure deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -43,6 +43,11 @@ chaos: ## a storm of kills, cuts and full disks on real Kafka; SECONDS=900 KILLS
 	@.ci/prepare test
 	TOLLGATE_TEST_SECONDS=$(SECONDS) TOLLGATE_TEST_KILLS=$(KILLS) \
 	  cargo test --locked --test kafka -- --ignored --nocapture --exact chaos
+
+mutants: ## changes the fold and the journal in every way a tool knows: tests must notice (hours)
+	@command -v cargo-mutants >/dev/null || \
+	  { echo 'cargo-mutants is missing; type   cargo install --locked cargo-mutants'; exit 1; }
+	SEEDS=300 cargo mutants --jobs 2 --output "$(CARGO_TARGET_DIR)/mutants" $(ARGS)
 
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test

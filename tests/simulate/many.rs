@@ -16,16 +16,16 @@ const TRIES: usize = 400;
 /// # Errors
 /// What was wrong, a panic of the engine included.
 pub fn judge(case: &Case) -> Result<Report, String> {
-    let first = attempt(case)?;
-    let second = attempt(case)?;
-    if first.hash != second.hash {
+    let first = attempt(|| verdict::run(case))?;
+    let second = attempt(|| verdict::run_again(case))?;
+    if first.hash != second {
         return Err("two runs of one case differ".to_owned());
     }
     Ok(first)
 }
 
-fn attempt(case: &Case) -> Result<Report, String> {
-    catch_unwind(AssertUnwindSafe(|| verdict::run(case))).unwrap_or_else(|payload| {
+fn attempt<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
         let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(format!("a panic: {}", text.unwrap_or_default()))

@@ -26,13 +26,33 @@ pub struct Report {
     pub decisions: u64,
 }
 
-/// Runs a case. Err says what was wrong.
+/// Runs a case, and compares what came of it with the model. Err says what was wrong.
 pub fn run(case: &Case) -> Result<Report, String> {
+    let (mut world, begun) = course(case)?;
+    let (hash, simulated_ms) = (hash(&world), world.now - begun);
+    let decisions = check(&mut world)?;
+    refuses_truncation(&mut world)?;
+    Ok(Report {
+        hash,
+        counts: world.chance.counts(),
+        simulated_ms,
+        records: world.places.iter().map(|place| place.witness.records().count() as u64).sum(),
+        lines: lines(&world),
+        decisions,
+    })
+}
+
+/// The hash of a further run of the case.
+pub fn run_again(case: &Case) -> Result<u64, String> {
+    Ok(hash(&course(case)?.0))
+}
+
+/// Everything that happens until all is at rest; also the time of the first line.
+fn course(case: &Case) -> Result<(World, i64), String> {
     let mut world = World::new(case, case.sizes());
     let mut begun = None;
     for _ in 0..case.steps {
         world.step()?;
-        // The first line sets the time.
         begun = begun.or(Some(world.now).filter(|_| lines(&world) > 0));
     }
     while world.produce() {}
@@ -42,17 +62,8 @@ pub fn run(case: &Case) -> Result<Report, String> {
         world.pass(2 * 86_400_000);
         world.settle()?;
     }
-    let decisions = check(&mut world)?;
-    let hash = hash(&world);
-    refuses_truncation(&mut world)?;
-    Ok(Report {
-        hash,
-        counts: world.chance.counts(),
-        simulated_ms: world.now - begun.unwrap_or(world.now),
-        records: world.places.iter().map(|place| place.witness.records().count() as u64).sum(),
-        lines: lines(&world),
-        decisions,
-    })
+    let begun = begun.unwrap_or(world.now);
+    Ok((world, begun))
 }
 
 fn lines(world: &World) -> u64 {

@@ -7,6 +7,8 @@ mod background;
 mod bytes;
 mod codec;
 mod keys;
+#[cfg(feature = "engine")]
+mod kinds;
 pub mod memory;
 #[cfg(feature = "engine")]
 mod offline;

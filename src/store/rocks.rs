@@ -16,6 +16,7 @@ use rocksdb::{
 
 use super::background::Background;
 use super::keys::Span;
+use super::kinds;
 pub use super::offline::{Summary, summary, totals};
 use super::raw::{Batch, Each, Raw, Reading};
 use super::seal::{self, Seal};
@@ -117,6 +118,7 @@ impl Database {
         let place = path.display().to_string();
         fs::create_dir_all(path).map_err(|error| broken(&place, "made", &error))?;
         let table_above = seal::check(path)?;
+        kinds::check(path)?;
         let options = shared.database_options();
         fault_point::at("store.open")?;
         // By descriptor: opened otherwise, the default column family gets default options.
@@ -135,6 +137,7 @@ impl Database {
     pub fn open_to_read(path: &Path, shared: &Shared) -> Result<Database, Error> {
         let place = path.display().to_string();
         let table_above = seal::check(path)?;
+        kinds::check(path)?;
         let options = shared.database_options();
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
         match DB::open_cf_descriptors_read_only(&options, path, [rows], false) {

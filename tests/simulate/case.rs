@@ -30,6 +30,7 @@ pub enum Fault {
     SlowDisk,
     CheckpointFails,
     DiskFull,
+    ReadFails,
     Crash,
     CrashInTurn,
     StoreAged,
@@ -47,7 +48,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 33] = [
+    pub const ALL: [Fault; 34] = [
         Fault::SlowFetch,
         Fault::EndAgain,
         Fault::SlowAppend,
@@ -67,6 +68,7 @@ impl Fault {
         Fault::SlowDisk,
         Fault::CheckpointFails,
         Fault::DiskFull,
+        Fault::ReadFails,
         Fault::Crash,
         Fault::CrashInTurn,
         Fault::StoreAged,
@@ -104,7 +106,8 @@ impl Fault {
             | Fault::PublishLandsLater
             | Fault::QueueFull
             | Fault::CheckpointFails
-            | Fault::DiskFull => &[0, 0, 10, 50, 200],
+            | Fault::DiskFull
+            | Fault::ReadFails => &[0, 0, 10, 50, 200],
             Fault::StoreAged | Fault::StoreGone => &[0, 200, 500],
             Fault::BrokersAway
             | Fault::Crash

@@ -75,6 +75,10 @@ impl SimStore {
         }
     }
 
+    fn readable(&self) -> Result<(), Error> {
+        if self.chance.strikes(Fault::ReadFails) { Err(failed("read")) } else { Ok(()) }
+    }
+
     fn finish(&mut self) -> Result<Option<Epoch>, Error> {
         let Some(checkpoint) = self.under_way.take() else { return Ok(None) };
         if self.inner.position()?.is_some() {
@@ -88,9 +92,15 @@ impl SimStore {
     }
 }
 
+fn failed(act: &'static str) -> Error {
+    let (place, reason) = ("memory".to_owned(), "no answer from the disk".to_owned());
+    Error::Storage { place, act, reason }
+}
+
 impl Store for SimStore {
     fn position(&mut self) -> Result<Option<Position>, Error> {
         self.process.call();
+        self.readable()?;
         let position = self.inner.position()?;
         let path =
             if position.is_some() { Path::BegunFromTheStore } else { Path::BegunFromNothing };
@@ -100,11 +110,13 @@ impl Store for SimStore {
 
     fn restore(&mut self, state: &mut State) -> Result<Vec<(String, BlockRow)>, Error> {
         self.process.call();
+        self.readable()?;
         self.inner.restore(state)
     }
 
     fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
         self.process.call();
+        self.readable()?;
         self.inner.load(needs)
     }
 
@@ -126,8 +138,7 @@ impl Store for SimStore {
         }
         if self.chance.strikes(Fault::CheckpointFails) {
             self.under_way = None;
-            let (place, reason) = ("memory".to_owned(), "the disk is full".to_owned());
-            return Some(Err(Error::Storage { place, act: "written", reason }));
+            return Some(Err(failed("written")));
         }
         self.finish().transpose()
     }

@@ -268,3 +268,28 @@ fn an_empty_store_restores_an_empty_state() {
     assert_eq!(store.position().expect("an empty store"), None);
     assert!(summary(dir.path()).expect("a store")[0].rows.is_empty());
 }
+
+/// Found by `tests/corruption`: RocksDB read such a manifest for ever.
+#[test]
+fn a_record_of_a_recycled_log_is_refused_and_not_read_for_ever() {
+    for begins in ["MANIFEST-", "0000"] {
+        let (dir, shared) = (directory(), shared());
+        let mut store = RocksStore::open(dir.path(), 0, &shared).expect("a new store");
+        write(&mut store, checkpoint(1, 5));
+        drop(store);
+        let files = fs::read_dir(dir.path().join("0")).expect("a folder").flatten();
+        let named = |path: &Path| {
+            path.file_name().is_some_and(|it| it.to_string_lossy().starts_with(begins))
+        };
+        let logs = files.map(|file| file.path()).filter(|path| named(path));
+        let file = logs.into_iter().find(|path| path.extension().is_none_or(|it| it == "log"));
+        let file = file.expect("a manifest and a log");
+        // Behind what is sealed: checksum, length 4, the kind of a full record of a recycled log.
+        let mut bytes = fs::read(&file).expect("the file");
+        bytes.extend([0, 0, 0, 0, 4, 0, 5, 1, 2, 3, 4]);
+        fs::write(&file, bytes).expect("the file is ours");
+        let refused = RocksStore::open(dir.path(), 0, &shared).err().expect("it is refused");
+        let text = refused.to_string();
+        assert!(matches!(refused, Error::Damaged { .. }) && text.contains(begins), "{text}");
+    }
+}

@@ -8,6 +8,9 @@
 mod model;
 #[path = "simulate/mod.rs"]
 mod simulate;
+#[path = "suite/mod.rs"]
+#[allow(dead_code, reason = "nothing here can be missing")]
+mod suite;
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +64,8 @@ fn seeds() {
             sum.join(worker.join().expect("a worker counts its failures"));
         }
     });
-    println!("{}", sum.told(begun.elapsed()));
+    println!("{}", sum.told());
+    suite::verdict("simulate", &sum.in_a_line(begun.elapsed()));
     for (case, why) in &sum.failed {
         let least = smaller(case);
         println!("FAILED {case}\n  {why}\n  smaller: {least}");

@@ -81,13 +81,15 @@ impl Sum {
         never.map(|(name, _)| name.as_str()).collect()
     }
 
-    pub fn told(&self, took: Duration) -> String {
-        let mut told = String::new();
-        for (name, count) in &self.counts {
-            told += &format!("{name:>24} {count}\n");
-        }
-        told + &format!(
-            "simulation: {} seeds, each twice: {} failed; {} simulated days, {} lines, {} journal \
+    /// How often each fault struck and each path was taken.
+    pub fn told(&self) -> String {
+        let counts = self.counts.iter().map(|(name, count)| format!("{name:>24} {count}\n"));
+        counts.collect()
+    }
+
+    pub fn in_a_line(&self, took: Duration) -> String {
+        format!(
+            "ran {} seeds, each twice: {} failed; {} simulated days, {} lines, {} journal \
              records, {} decisions; {} s",
             self.seeds,
             self.failed.len(),

@@ -5,7 +5,6 @@
 use super::intake::Waiting;
 use super::log::{Output, Source, Topic};
 use crate::fold::decision::{BlockChanged, Decision};
-use crate::fold::limit::ScopeKind;
 use crate::fold::{Counts, State};
 use crate::journal::{Hash, Hasher};
 use crate::store::BlockRow;
@@ -121,9 +120,9 @@ impl Folded {
 
 fn block_row(changed: &BlockChanged, payload: Vec<u8>) -> BlockRow {
     let evidence = &changed.evidence;
-    // Only keys of "each number" end with a number; those go a day after the lift.
-    let numbered = matches!(evidence.scope.kind, ScopeKind::Recipient | ScopeKind::Sender)
-        && !changed.block_key.ends_with(&format!("/{}", evidence.limit_id));
+    // Only keys of "each number" have a part behind account and limit, which hold no `/`; those go a
+    // day after the lift.
+    let numbered = changed.block_key.split('/').nth(2).is_some();
     let goes = numbered && !changed.blocked();
     let goes_after = goes.then(|| Millis(evidence.now.0 + DAY_MS));
     BlockRow { sequence: changed.sequence, payload, goes_after }

@@ -2,7 +2,6 @@
 //! Kafka and RocksDB (tests/kafka.rs).
 
 use std::cell::Cell;
-use std::path::Path;
 use std::rc::Rc;
 
 use tollgate::engine::log::Source;
@@ -15,16 +14,9 @@ mod rig;
 mod scarce;
 use scarce::{Scarce, Trouble};
 
-use rig::{HandClock, check_outputs, open, options, produce, settle};
+use rig::{HandClock, check_outputs, conformance_log, open, options, produce, settle};
 
 const LOGS: [&str; 6] = ["plain-1", "plain-2", "plain-3", "stress-1", "stress-2", "stress-3"];
-
-fn log(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let bytes = std::fs::read(folder.join(format!("{name}.ndjson"))).expect("a log");
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(<[u8]>::to_vec).collect()
-}
 
 #[test]
 fn a_log_through_the_engine_is_published_whole() {
@@ -33,7 +25,7 @@ fn a_log_through_the_engine_is_published_whole() {
         let disk = Disk::default();
         let store = MemoryStore::open(disk.clone(), 0);
         let mut partition = open(options("a"), &topics, &clock, store);
-        for line in log(name) {
+        for line in conformance_log(name) {
             produce(&topics, &clock, &line);
             settle(&mut partition);
         }
@@ -52,7 +44,7 @@ fn a_crash_between_every_two_lines_changes_nothing() {
     for name in LOGS {
         let (topics, clock) = (MemoryTopics::default(), HandClock::default());
         let disk = Disk::default();
-        for line in log(name) {
+        for line in conformance_log(name) {
             produce(&topics, &clock, &line);
             let mut partition =
                 open(options("a"), &topics, &clock, MemoryStore::open(disk.clone(), 0));
@@ -66,7 +58,7 @@ fn a_crash_between_every_two_lines_changes_nothing() {
 fn a_backlog_is_folded_as_it_would_have_been_live() {
     for name in LOGS {
         let (topics, clock) = (MemoryTopics::default(), HandClock::default());
-        for line in log(name) {
+        for line in conformance_log(name) {
             produce(&topics, &clock, &line);
         }
         let mut partition =
@@ -82,7 +74,7 @@ fn two_owners_at_once_make_one_chain() {
         let (topics, clock) = (MemoryTopics::default(), HandClock::default());
         let mut one = open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0));
         let mut two = open(options("b"), &topics, &clock, MemoryStore::open(Disk::default(), 0));
-        for (index, line) in log(name).iter().enumerate() {
+        for (index, line) in conformance_log(name).iter().enumerate() {
             produce(&topics, &clock, line);
             for turn in 0..index % 5 + 1 {
                 one.turn().unwrap();
@@ -109,7 +101,7 @@ fn every_fate_of_an_append_leads_to_the_same_decisions() {
         let mut partition =
             open(options("a"), &topics, &clock, MemoryStore::open(Disk::default(), 0));
         settle(&mut partition);
-        for (index, line) in log("plain-1").iter().enumerate() {
+        for (index, line) in conformance_log("plain-1").iter().enumerate() {
             produce(&topics, &clock, line);
             if index % 9 == 0 {
                 topics.hold_appends(true);
@@ -138,7 +130,7 @@ fn a_loss_while_the_brokers_are_away_is_recovered_from_when_they_are_back() {
             let disk = Disk::default();
             let store = MemoryStore::open(disk.clone(), 0);
             let mut partition = open(options("a"), &topics, &clock, store);
-            for (index, line) in log("plain-1").iter().enumerate() {
+            for (index, line) in conformance_log("plain-1").iter().enumerate() {
                 settle(&mut partition);
                 produce(&topics, &clock, line);
                 if index % 40 == 20 {
@@ -169,7 +161,7 @@ fn a_full_disk_holds_up_no_decision_and_the_state_is_whole_once_there_is_room() 
         let (disk, trouble) = (Disk::default(), Rc::<Cell<Trouble>>::default());
         let store = Scarce::new(MemoryStore::open(disk.clone(), 0), &trouble);
         let mut partition = open(options("a"), &topics, &clock, store);
-        let lines = log(name);
+        let lines = conformance_log(name);
         let mut failures = 0;
         for (index, line) in lines.iter().enumerate() {
             let full = (lines.len() / 4..lines.len() / 2).contains(&index);
@@ -200,7 +192,7 @@ fn a_disk_that_was_away_for_a_while_changes_nothing() {
         let store = Scarce::new(MemoryStore::open(disk.clone(), 0), &trouble);
         let mut partition = open(options("a"), &topics, &clock, store);
         let mut failed = 0;
-        for (index, line) in log(name).iter().enumerate() {
+        for (index, line) in conformance_log(name).iter().enumerate() {
             produce(&topics, &clock, line);
             if index % 10 == 5 {
                 trouble.set(Trouble::Away);
@@ -223,7 +215,7 @@ fn outputs_refused_for_a_while_arrive_later_and_hold_back_published_through() {
     let mut partition = open(options("a"), &topics, &clock, MemoryStore::open(disk.clone(), 0));
     settle(&mut partition);
     topics.refuse_publishes(true);
-    for line in log("plain-1") {
+    for line in conformance_log("plain-1") {
         produce(&topics, &clock, &line);
         for _ in 0..4 {
             partition.turn().unwrap();
@@ -245,7 +237,7 @@ fn a_journal_that_lost_records_stops_the_partition() {
     let (topics, clock) = (MemoryTopics::default(), HandClock::default());
     let disk = Disk::default();
     clock.set(Millis(1_700_000_000_000));
-    for line in log("plain-1").iter().take(100) {
+    for line in conformance_log("plain-1").iter().take(100) {
         produce(&topics, &clock, line);
         let mut partition = open(options("a"), &topics, &clock, MemoryStore::open(disk.clone(), 0));
         settle(&mut partition);

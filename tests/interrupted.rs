@@ -3,7 +3,6 @@
 //! search of the protocol (`tests/protocol`), which breaks it as a wrong reading.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::rc::Rc;
 
 use tollgate::engine::log::{Ack, Bounds, Error, Log, Output, Place, Read, Source, Topic};
@@ -15,7 +14,7 @@ use tollgate::wire::{self, Decoder, Encoder, OutputFormat};
 
 #[allow(dead_code, reason = "each suite looks at a part of it")]
 mod rig;
-use rig::{HandClock, options, produce};
+use rig::{HandClock, conformance_log, options, produce};
 
 /// What a log does wrong from now on.
 #[derive(Clone, Default)]
@@ -117,13 +116,6 @@ impl Scene {
     }
 }
 
-fn lines(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let bytes = std::fs::read(folder.join(format!("{name}.ndjson"))).expect("a log");
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(<[u8]>::to_vec).collect()
-}
-
 /// Turns as the runner does: what fails for the time being is tried again.
 fn turns(owner: &mut Owner, turns: usize) {
     for _ in 0..turns {
@@ -147,7 +139,7 @@ fn a_recovery_that_was_interrupted_founds_no_chain_of_its_own() {
     let late = trouble.appended.borrow()[0].clone();
     scene.topics.produce(Source::Journal, None, Some(&late));
     turns(&mut two, 5);
-    for line in lines("plain-1") {
+    for line in conformance_log("plain-1") {
         scene.produce(&line);
         turns(&mut two, 5);
     }
@@ -158,7 +150,7 @@ fn a_recovery_that_was_interrupted_founds_no_chain_of_its_own() {
 fn a_recovery_that_was_interrupted_goes_on() {
     let (scene, trouble) = (Scene::default(), Trouble::default());
     let mut owner = scene.owner("one", &trouble);
-    let lines = lines("plain-1");
+    let lines = conformance_log("plain-1");
     for line in &lines[..60] {
         scene.produce(line);
         turns(&mut owner, 3);
@@ -177,7 +169,7 @@ fn a_recovery_that_was_interrupted_goes_on() {
 fn a_loss_without_a_new_producer_is_taken_up_again() {
     let (scene, trouble) = (Scene::default(), Trouble::default());
     let mut one = scene.owner("one", &trouble);
-    let lines = lines("plain-1");
+    let lines = conformance_log("plain-1");
     scene.produce(&lines[0]);
     turns(&mut one, 5);
     scene.topics.hold_appends(true);
@@ -199,7 +191,7 @@ fn an_output_that_was_not_taken_leaves_the_others_their_ids() {
         let (scene, trouble) = (Scene::default(), Trouble::default());
         let mut owner = scene.owner("one", &trouble);
         trouble.acks_lag.set(true);
-        for line in lines("stress-1") {
+        for line in conformance_log("stress-1") {
             scene.produce(&line);
         }
         trouble.publish_fails_after.set(Some(after));
@@ -215,7 +207,7 @@ fn a_block_whose_record_is_yet_to_be_read_gets_no_tombstone() {
     let (scene, trouble) = (Scene::default(), Trouble::default());
     let mut one = scene.owner("one", &Trouble::default());
     let mut two = scene.owner("two", &trouble);
-    for line in lines("plain-1") {
+    for line in conformance_log("plain-1") {
         turns(&mut one, 5);
         turns(&mut two, 5);
         let before = scene.topics.output(Topic::BlockState).len();

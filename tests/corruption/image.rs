@@ -46,17 +46,10 @@ pub fn shared() -> Shared {
     Shared::new(Options { cache_bytes: 4 << 20, write_buffer_bytes: 16 << 10 })
 }
 
-fn lines(log: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let bytes = fs::read(folder.join(format!("{log}.ndjson"))).unwrap();
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(<[u8]>::to_vec).collect()
-}
-
 impl Image {
     /// `openings`: how often it was opened before, which makes table files.
     pub fn new(log: &str, openings: usize, crashed: bool) -> Image {
-        let lines = lines(log);
+        let lines = rig::conformance_log(log);
         let (first, rest) = lines.split_at(lines.len() * 2 / 3);
         let (topics, clock) = (MemoryTopics::default(), HandClock::default());
         let (state, folder) = (directory(), directory());

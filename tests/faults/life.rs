@@ -30,10 +30,7 @@ pub fn shared() -> Shared {
 }
 
 fn log() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let bytes = fs::read(folder.join(format!("{LOG}.ndjson"))).unwrap();
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(<[u8]>::to_vec).collect()
+    rig::conformance_log(LOG)
 }
 
 /// Where everything of a life lies.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use tollgate::time::Millis;
 
 use crate::chain::Chain;
+use crate::model::stamp::stamped;
 use crate::topics::Row;
 use crate::wrong::Wrong;
 
@@ -82,28 +83,11 @@ impl Log {
         log
     }
 
-    /// The record's own bytes with its timestamp put in as `recorded_at`: parsing and writing it
-    /// again could mend what the engine had to reject.
     fn line(&mut self, source: &Stamped<'_>, at: i64, row: &Row) {
         let bytes = row.value.as_deref().unwrap_or_default();
         assert!(!bytes.contains(&b'\n'), "a record with a line feed is no line of a log");
         assert!(!bytes.trim_ascii().is_empty(), "a blank record is no line of a log");
-        let stamped = bytes.windows(13).any(|part| part == b"\"recorded_at\"");
-        match (bytes.strip_prefix(b"{"), bytes.strip_suffix(b"}")) {
-            // Of two fields of a name the last one counts.
-            (Some(_), Some(rest)) if stamped => {
-                self.text.extend_from_slice(rest);
-                let stamp = format!(",\"recorded_at\":\"{}\"}}", Millis(at));
-                self.text.extend_from_slice(stamp.as_bytes());
-            }
-            (Some(rest), _) => {
-                let comma = if rest.trim_ascii_start().starts_with(b"}") { "" } else { "," };
-                let stamp = format!("{{\"recorded_at\":\"{}\"{comma}", Millis(at));
-                self.text.extend_from_slice(stamp.as_bytes());
-                self.text.extend_from_slice(rest);
-            }
-            (None, _) => self.text.extend_from_slice(bytes),
-        }
+        self.text.extend(stamped(bytes, &Millis(at).to_string()));
         self.text.push(b'\n');
         let position = format!("{}/{}:{}", source.topic, source.partition, row.offset);
         self.originals.insert(position.clone(), bytes.to_vec());

@@ -16,6 +16,7 @@ pub mod logs;
 mod records;
 pub mod shrink;
 pub mod spelling;
+pub mod stamp;
 mod times;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,7 @@
 //! the topics hold in the end is compared with a fold of the journal's own account.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -56,6 +57,15 @@ pub fn options(run: &str) -> Options {
         billed_topic: "messages.billed/0".to_owned(),
         commands_topic: "tollgate.commands/0".to_owned(),
     }
+}
+
+/// The lines of a log of tests/conformance.
+#[allow(dead_code, reason = "not every suite reads one")]
+pub fn conformance_log(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let bytes = std::fs::read(folder.join(format!("{name}.ndjson"))).expect("a log");
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines.map(<[u8]>::to_vec).collect()
 }
 
 /// Opens an owner of the partition.

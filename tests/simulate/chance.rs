@@ -7,60 +7,33 @@ use std::collections::BTreeMap;
 use super::case::{Case, Fault};
 use crate::model::dice::Dice;
 
-/// A path through recovery, healing or reading that a run should take at times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
-    LostByFailure,
-    LostToAnother,
-    LostAsVoid,
-    LostWithACheckpoint,
-    BegunFromTheStore,
-    BegunFromNothing,
-    VoidRecord,
-    Followed,
-    ToldAgain,
-    OldBlockLanded,
-    BlockToldAgain,
-    Tombstone,
-    Evicted,
-    ThreeOwners,
-    WoundDown,
-    Landed,
-    SkewSeen,
-    DayEnded,
-    MonthEnded,
-    DaysIdle,
-    TimerFired,
-    CommandRacedEvent,
-    TruncationRefused,
-}
-
-impl Path {
-    pub const ALL: [Path; 23] = [
-        Path::LostByFailure,
-        Path::LostToAnother,
-        Path::LostAsVoid,
-        Path::LostWithACheckpoint,
-        Path::BegunFromTheStore,
-        Path::BegunFromNothing,
-        Path::VoidRecord,
-        Path::Followed,
-        Path::ToldAgain,
-        Path::OldBlockLanded,
-        Path::BlockToldAgain,
-        Path::Tombstone,
-        Path::Evicted,
-        Path::ThreeOwners,
-        Path::WoundDown,
-        Path::Landed,
-        Path::SkewSeen,
-        Path::DayEnded,
-        Path::MonthEnded,
-        Path::DaysIdle,
-        Path::TimerFired,
-        Path::CommandRacedEvent,
-        Path::TruncationRefused,
-    ];
+listed! {
+    /// A path through recovery, healing or reading that a run should take at times.
+    Path {
+        LostByFailure,
+        LostToAnother,
+        LostAsVoid,
+        LostWithACheckpoint,
+        BegunFromTheStore,
+        BegunFromNothing,
+        VoidRecord,
+        Followed,
+        ToldAgain,
+        OldBlockLanded,
+        BlockToldAgain,
+        Tombstone,
+        Evicted,
+        ThreeOwners,
+        WoundDown,
+        Landed,
+        SkewSeen,
+        DayEnded,
+        MonthEnded,
+        DaysIdle,
+        TimerFired,
+        CommandRacedEvent,
+        TruncationRefused,
+    }
 }
 
 /// How often each fault struck and each path was taken, by name.

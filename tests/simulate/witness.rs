@@ -17,6 +17,7 @@ use tollgate::wire::{Decoder, json};
 use super::chance::{Chance, Path};
 use super::topics::{Landed, Topics};
 use super::world::CLOCK_SKEW_MAX_MS;
+use crate::model::stamp::stamped;
 
 /// What a valid record decided.
 struct Decided {
@@ -108,7 +109,8 @@ impl Witness {
         let lines = self.lines(&record, topics, chance);
         for (line, bytes) in &lines {
             self.state.fold_line(line, &mut decisions);
-            stamp(&mut self.log, bytes, line.recorded_at);
+            self.log.extend(stamped(bytes, &line.recorded_at.to_string()));
+            self.log.push(b'\n');
         }
         if lines.is_empty() {
             self.state.advance_slice(record.now, &mut decisions);
@@ -351,18 +353,4 @@ fn passed(from: Option<Millis>, to: Millis, chance: &Chance) {
     if to.0 - from.0 > 2 * DAY_MS {
         chance.took(Path::DaysIdle);
     }
-}
-
-/// The record's own bytes with its time put in as the last `recorded_at`, which counts: parsing and
-/// writing it again could mend what has to be rejected.
-fn stamp(log: &mut Vec<u8>, bytes: &[u8], at: Millis) {
-    match bytes.trim_ascii_end().strip_suffix(b"}") {
-        Some(rest) => {
-            log.extend_from_slice(rest);
-            let comma = if rest.trim_ascii() == b"{" { "" } else { "," };
-            log.extend_from_slice(format!("{comma}\"recorded_at\":\"{at}\"}}").as_bytes());
-        }
-        None => log.extend_from_slice(bytes),
-    }
-    log.push(b'\n');
 }

@@ -120,8 +120,8 @@ impl Folded {
 
 fn block_row(changed: &BlockChanged, payload: Vec<u8>) -> BlockRow {
     let evidence = &changed.evidence;
-    // Only keys of "each number" have a part behind account and limit, which hold no `/`; those go a
-    // day after the lift.
+    // Only keys of "each number" have a part behind account and limit, which hold no `/`; those go
+    // a day after the lift.
     let numbered = changed.block_key.split('/').nth(2).is_some();
     let goes = numbered && !changed.blocked();
     let goes_after = goes.then(|| Millis(evidence.now.0 + DAY_MS));

@@ -194,3 +194,45 @@ pub struct Bounds {
     pub start: Millis,
     pub end: Millis,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FORMATS.md, "Command": every combination, and whether the table has it.
+    #[test]
+    fn the_limits_of_the_table_and_no_others_are_listed() {
+        use Measure::{Cost, Recipients, Requests};
+        use ScopeKind::{Account, Country, Feature, Profile, Recipient, Sender};
+        let sliding = Window::Sliding { period_ms: 300_000, text: "PT5M".into() };
+        let otp = Only { purpose: Some("otp".into()), feature: None };
+        let mut listed = 0;
+        for kind in [Account, Feature, Profile, Country, Recipient, Sender] {
+            for id in [None, Some("one".into())] {
+                for measure in [Cost, Requests, Recipients] {
+                    for window in [&Window::Day, &Window::Month, &sliding] {
+                        for only in [&Only::default(), &otp] {
+                            let named = id.is_some();
+                            let row = match (kind, measure, window.as_str()) {
+                                (Account, Cost | Requests, "day" | "month") => {
+                                    !named && only.purpose.is_none()
+                                }
+                                (Feature | Profile | Country, Cost | Requests, "day" | "month") => {
+                                    named && only.purpose.is_none()
+                                }
+                                (Recipient | Sender, Requests, "PT5M") => true,
+                                (Sender, Recipients, "day") => true,
+                                _ => false,
+                            };
+                            let scope = Scope { kind, id: id.clone() };
+                            let is = is_listed(&scope, measure, window, only);
+                            assert_eq!(is, row, "{scope:?} {measure:?} {window:?} {only:?}");
+                            listed += u32::from(is);
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(listed, 4 + 3 * 4 + 2 * 4 + 4);
+    }
+}

@@ -11,18 +11,22 @@ use super::event::{BilledEvent, Position, Reason};
 use super::group::{DayGroup, LimitNumber};
 use super::limit::{Amount, Measure, Only, ScopeKind, Window};
 use super::limit_state::Place;
-use super::state::{State, kind_bit};
-use super::tally::{AccountNumber, Calendar, ScopeName, Tally, TallyKey};
+use super::scopes::{ScopeKey, ScopeNumber};
+use super::sliding::Sliding;
+use super::state::State;
+use super::tally::{AccountNumber, Calendar, Tally};
+use super::watch::Order;
 use crate::time::{DAY_MS, Day, Millis, Month};
 
 /// An event further ahead of `now` than this is a reject (C2).
 const FUTURE_MAX_MS: i64 = DAY_MS;
 
-/// A scope's tallies of the event's own day and month, before the event.
-struct Touched {
-    scope: ScopeName,
-    day: Tally,
-    month: Tally,
+/// A limit that may decide something on the event.
+struct Concerned {
+    number: LimitNumber,
+    order: Order,
+    /// The row of its scope, for a limit on a tally.
+    scope: Option<ScopeNumber>,
 }
 
 /// An event on its way, with what several steps need.
@@ -62,9 +66,16 @@ impl State {
         self.count(event);
         let (day, month) = (event.occurred_at.day(), event.occurred_at.month());
         let billed = Billed { event, position, account, now, day, month };
-        let touched = self.add_to_tallies(&billed);
-        for number in self.concerned(&billed, &touched) {
-            self.look_after_event(&billed, &touched, number, out);
+        let mut concerned = SmallVec::<[Concerned; 8]>::new();
+        self.add_to_tallies(&billed, &mut concerned);
+        self.look_for_numbers(&billed, &mut concerned);
+        if concerned.len() > 1 {
+            let limit_id = |one: &Concerned| self.limit(one.number).spec.limit_id.as_str();
+            concerned
+                .sort_unstable_by(|a, b| a.order.compare(&b.order, || (limit_id(a), limit_id(b))));
+        }
+        for limit in concerned {
+            self.look_after_event(&billed, &limit, out);
         }
     }
 
@@ -88,7 +99,8 @@ impl State {
     }
 
     /// Adds the event to its account, feature, profile and country in its own day and month (L5).
-    fn add_to_tallies(&mut self, billed: &Billed<'_>) -> SmallVec<[Touched; 4]> {
+    /// The limits there that may have to tell something are `concerned`.
+    fn add_to_tallies(&mut self, billed: &Billed<'_>, concerned: &mut impl Extend<Concerned>) {
         let event = billed.event;
         let scopes = [
             (ScopeKind::Account, Some("")),
@@ -96,63 +108,69 @@ impl State {
             (ScopeKind::Profile, event.profile_id.as_deref()),
             (ScopeKind::Country, event.country.as_deref()),
         ];
-        let mut touched = SmallVec::new();
+        let present = (billed.day == billed.now.day(), billed.month == billed.now.month());
+        let share = Tally { cost: event.cost, requests: u64::from(event.requests) };
         for (kind, id) in scopes {
             let Some(id) = id else { continue };
-            let scope = ScopeName { kind, name: self.names.intern(id) };
-            let mut add = |window| {
-                let key = TallyKey { account: billed.account, scope, window };
-                let tally = self.tallies.change(&key);
-                let before = *tally;
-                tally.add(event.cost, event.requests);
-                before
-            };
-            let day = add(Calendar::Day(billed.day));
-            let month = add(Calendar::Month(billed.month));
-            touched.push(Touched { scope, day, month });
-        }
-        touched
-    }
-
-    /// The limits whose scope the event lies in, in byte order of limit_id.
-    fn concerned(&self, billed: &Billed<'_>, touched: &[Touched]) -> SmallVec<[LimitNumber; 8]> {
-        let mut found: SmallVec<[LimitNumber; 8]> = SmallVec::new();
-        let account = billed.account;
-        let kinds = self.accounts[account.0 as usize].kinds;
-        let mut look = |place| found.extend_from_slice(self.limits.at(&place));
-        for ScopeName { kind, name } in touched.iter().map(|one| one.scope) {
-            if kinds & kind_bit(kind) != 0 {
-                look(Place { account, kind, name: Some(name) });
-            }
-        }
-        let numbers = [
-            (ScopeKind::Recipient, &billed.event.recipient),
-            (ScopeKind::Sender, &billed.event.sender),
-        ];
-        for (kind, number) in numbers {
-            let Some(number) = number else { continue };
-            if kinds & kind_bit(kind) != 0 {
-                look(Place { account, kind, name: None });
-                if let Some(name) = self.names.find(number) {
-                    look(Place { account, kind, name: Some(name) });
+            let scope = self.scope_of_event(billed.account, kind, id);
+            let windows = (billed.day, billed.month);
+            let (day, month) = self.scopes.add(scope, windows, event.cost, event.requests);
+            for watch in &self.scopes.row(scope).watches {
+                let (tally, present) =
+                    if watch.monthly { (&month, present.1) } else { (&day, present.0) };
+                let after = watch.units(tally);
+                let before = after - watch.units(&share);
+                if !present || !watch.is_quiet(before, after) {
+                    let (number, order) = (watch.number, watch.order());
+                    concerned.extend([Concerned { number, order, scope: Some(scope) }]);
                 }
             }
         }
-        if found.len() > 1 {
-            found.sort_unstable_by(|a, b| {
-                self.limit(*a).spec.limit_id.cmp(&self.limit(*b).spec.limit_id)
-            });
+    }
+
+    fn scope_of_event(&mut self, account: AccountNumber, kind: ScopeKind, id: &str) -> ScopeNumber {
+        let known = &self.accounts[account.0 as usize].scope;
+        if let (ScopeKind::Account, Some(scope)) = (kind, known) {
+            return *scope;
         }
-        found
+        let scope = self.scope(&ScopeKey { account, kind, id });
+        if kind == ScopeKind::Account {
+            self.accounts[account.0 as usize].scope = Some(scope);
+        }
+        scope
+    }
+
+    /// The limits on its recipient and its sender, on each or on this one.
+    fn look_for_numbers(&self, billed: &Billed<'_>, concerned: &mut impl Extend<Concerned>) {
+        let (event, account) = (billed.event, &self.accounts[billed.account.0 as usize]);
+        let each = account.each.iter().filter(|each| each.may_concern(event));
+        concerned.extend(each.map(|each| Concerned {
+            number: each.number,
+            order: each.order,
+            scope: None,
+        }));
+        if account.numbered == 0 {
+            return;
+        }
+        for (kind, id) in
+            [(ScopeKind::Recipient, &event.recipient), (ScopeKind::Sender, &event.sender)]
+        {
+            let Some(id) = id else { continue };
+            let place = Place { account: billed.account, kind, id: Some(id) };
+            concerned.extend(self.limits.at(&place).iter().map(|number| {
+                let order = Order::of(&self.limit(*number).spec.limit_id);
+                Concerned { number: *number, order, scope: None }
+            }));
+        }
     }
 
     fn look_after_event(
         &mut self,
         billed: &Billed<'_>,
-        touched: &[Touched],
-        number: LimitNumber,
+        concerned: &Concerned,
         out: &mut Vec<Decision>,
     ) {
+        let number = concerned.number;
         let spec = self.limit(number).spec.clone();
         if !counts_for(&spec.only, billed.event) {
             return;
@@ -163,10 +181,10 @@ impl State {
             }
             (_, Measure::Recipients) => self.reach_recipient(billed, number, out),
             (Window::Day, _) => {
-                self.look_at_tally(billed, touched, number, Calendar::Day(billed.day), out);
+                self.look_at_tally(billed, concerned, Calendar::Day(billed.day), out);
             }
             (Window::Month, _) => {
-                self.look_at_tally(billed, touched, number, Calendar::Month(billed.month), out);
+                self.look_at_tally(billed, concerned, Calendar::Month(billed.month), out);
             }
         }
     }
@@ -176,28 +194,26 @@ impl State {
     fn look_at_tally(
         &mut self,
         billed: &Billed<'_>,
-        touched: &[Touched],
-        number: LimitNumber,
+        concerned: &Concerned,
         window: Calendar,
         out: &mut Vec<Decision>,
     ) {
-        let bounds = window.bounds();
+        let (number, bounds) = (concerned.number, window.bounds());
         if bounds.end <= billed.now {
             return;
         }
         if bounds.start > billed.now {
             return self.set_timer_at_most(number, "".into(), bounds.start);
         }
-        let limit = self.limit(number);
-        let scope = touched.iter().find(|one| one.scope.kind == limit.spec.scope.kind);
-        let scope = scope.expect("a concerned calendar limit's scope was touched");
-        let mut tally = match window {
-            Calendar::Day(_) => scope.day,
-            Calendar::Month(_) => scope.month,
-        };
-        let total_before = amount_of(limit.spec.measure, tally);
-        tally.add(billed.event.cost, billed.event.requests);
-        let total_after = amount_of(limit.spec.measure, tally);
+        let scope = concerned.scope.expect("a limit on a tally is found in its scope's row");
+        let limit = self.limits.get(number).expect("a watched limit is there");
+        let row = self.scopes.row_mut(scope);
+        let after = row.tally(window).expect("the event was just added");
+        let before = after.without(billed.event.cost, billed.event.requests);
+        let measure = limit.spec.measure;
+        let (total_before, total_after) = (amount_of(measure, before), amount_of(measure, after));
+        let watch = row.watches.iter_mut().find(|watch| watch.number == number);
+        watch.expect("it was found there").settle(&limit.spec, total_after.units());
         let hold =
             |total: Amount| Holding::of(&limit.spec, limit.version, total.units(), || bounds.end);
         let (before, after) = (hold(total_before), hold(total_after));
@@ -222,10 +238,14 @@ impl State {
             return;
         }
         let group = self.group_of(number, event);
-        let (total_before, before) = self.sliding_holding(number, &group, since);
+        let limit = self.limits.get(number).expect("a concerned limit is there");
         let sliding = self.slidings.change(number, &group);
+        let hold = |sliding: &Sliding| {
+            Holding::of_sliding(&limit.spec, limit.version, Some(sliding), since)
+        };
+        let (total_before, before) = hold(sliding);
         sliding.add(event.occurred_at, event.requests, since);
-        let (total_after, after) = self.sliding_holding(number, &group, since);
+        let (total_after, after) = hold(sliding);
         if before != after {
             let trigger = Trigger::Event(event, billed.position);
             let looked = Looked { before, after, total_before, total_after };

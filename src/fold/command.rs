@@ -11,9 +11,10 @@ use super::evaluate::{Holding, Looked, Trigger};
 use super::event::{Change, Command, Position, Reason};
 use super::group::{DayGroup, LimitNumber};
 use super::limit::{Amount, LimitSpec, Measure, Window};
-use super::state::State;
+use super::state::{State, scope_key};
 use super::step::Ground;
 use super::tally::{AccountNumber, Calendar};
+use super::watch::Watch;
 use crate::time::{Day, Millis};
 
 impl State {
@@ -101,6 +102,8 @@ impl State {
         self.changed.limits.insert((limit.account, spec.limit_id.clone()));
         limit.spec = Arc::new(spec.clone());
         limit.version = version;
+        let account = limit.account;
+        self.unsettle(account, spec, number);
         match (&spec.window, spec.measure) {
             (Window::Sliding { period_ms, .. }, _) => {
                 let since = Millis(now.0 - period_ms);
@@ -121,6 +124,14 @@ impl State {
         }
     }
 
+    /// The limit's content changed: what its scope's row knows of it is no longer so.
+    fn unsettle(&mut self, account: AccountNumber, spec: &LimitSpec, number: LimitNumber) {
+        if let Some(scope) = self.scopes.find(&scope_key(account, &spec.scope)) {
+            let watches = &mut self.scopes.row_mut(scope).watches;
+            watches.iter_mut().filter(|watch| watch.number == number).for_each(Watch::unsettle);
+        }
+    }
+
     /// What changes for a limit on a tally when it is created or changed.
     fn look_at_change(
         &mut self,
@@ -133,10 +144,8 @@ impl State {
         let bounds = window.bounds();
         let limit = self.limit(number);
         let (account, spec) = (limit.account, limit.spec.clone());
-        let key = self.tally_key(account, &spec.scope, window);
-        let early = self.tally_key(account, &spec.scope, window.next());
-        let tally = self.tallies.get(&key).copied().unwrap_or_default();
-        let has_early = self.tallies.contains(&early);
+        let tally = self.tally(account, &spec.scope, window).unwrap_or_default();
+        let has_early = self.tally(account, &spec.scope, window.next()).is_some();
         let total = amount_of(spec.measure, tally);
         let version = self.limit(number).version;
         let until = || bounds.end;
@@ -203,10 +212,7 @@ impl State {
             self.conclude(&ground, looked, out);
             self.forget_timer(number, group, at);
         }
-        let limit = self.limit(number);
-        let place = (limit.account, limit.spec.scope.clone());
-        let place = self.place(place.0, &place.1);
-        let limit = self.limits.remove(&place, number).expect("was just read");
+        let limit = self.displace_limit(number);
         self.slidings.remove(number);
         self.distincts.remove(number);
         let (account, limit_id) = (limit.account, limit.spec.limit_id.clone());
@@ -238,8 +244,7 @@ impl State {
             }
             (Window::Day | Window::Month, _) => {
                 let window = tally_window(&spec, now).expect("a calendar limit on a tally");
-                let key = self.tally_key(account, &spec.scope, window);
-                let tally = self.tallies.get(&key).copied().unwrap_or_default();
+                let tally = self.tally(account, &spec.scope, window).unwrap_or_default();
                 let total = amount_of(spec.measure, tally);
                 let until = || window.bounds().end;
                 (total, Holding::of(&spec, version, total.units(), until))

@@ -3,18 +3,23 @@
 //! SHA-256: keys are chosen by customers, who gain from a collision) and 4 bytes of payload check.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, Hasher};
 
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::event::BilledEvent;
-use super::table::Map;
 use super::tally::AccountNumber;
 use crate::time::Millis;
 
-/// Forgotten ids removed from memory per event: more than one event adds, so memory keeps up.
-const REMOVED_PER_EVENT: usize = 3;
+/// Tables that the ids are spread over, so that none takes long to grow or to be swept.
+const SHARDS: usize = 256;
+/// One shard loses its forgotten ids for each so many new ids, as long as there may be any.
+const NEW_IDS_PER_SWEEP: u32 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -24,8 +29,8 @@ pub(super) enum Seen {
 }
 
 /// An id inside its account. Idempotency keys and event ids never match each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DedupKey {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DedupKey {
     id: [u64; 2],
     account: u32,
     idempotency: bool,
@@ -34,48 +39,70 @@ pub struct DedupKey {
 /// Bytes of a packed id: account, key kind, id, payload check.
 pub const PACKED_BYTES: usize = 4 + 1 + 16 + 4;
 
-#[derive(Debug)]
-struct Generation {
-    minute: i64,
-    keys: Vec<DedupKey>,
-    /// Keys before this index are in the store.
-    stored: usize,
-    /// Keys before this index were taken out of the map.
-    removed: usize,
-}
-
+/// An id that was seen: 32 bytes.
 #[derive(Clone, Copy, Debug)]
-struct Memory {
-    minute: i64,
+struct Known {
+    id: [u64; 2],
+    account: u32,
     payload: u32,
+    /// When it was seen; times before the year 2200 have minutes of 27 bits.
+    minute: u32,
+    idempotency: bool,
 }
 
-#[derive(Debug, Default)]
+/// The ids of one minute that the store lacks.
+#[derive(Debug)]
+struct Fresh {
+    minute: i64,
+    /// Ids of this minute in the store.
+    stored: u64,
+    packed: Vec<u8>,
+}
+
+#[derive(Debug)]
 pub(super) struct Dedup {
-    ids: Map<DedupKey, Memory>,
+    shards: Vec<HashTable<Known>>,
     /// Oldest minute first.
-    generations: VecDeque<Generation>,
-    /// Ids of earlier minutes are forgotten, whether or not they are still in the map.
+    fresh: VecDeque<Fresh>,
+    /// Ids of earlier minutes are forgotten, whether or not they are still in a shard.
     forgotten_before: i64,
+    /// Shards that may hold forgotten ids, and the one that is swept next.
+    to_sweep: usize,
+    next_swept: usize,
+    new_ids: u32,
+}
+
+impl Default for Dedup {
+    fn default() -> Dedup {
+        Dedup {
+            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            fresh: VecDeque::new(),
+            forgotten_before: 0,
+            to_sweep: 0,
+            next_swept: 0,
+            new_ids: 0,
+        }
+    }
 }
 
 impl Dedup {
     /// Looks an event up and, if it is new, remembers it from `now` on.
     pub fn check(&mut self, account: AccountNumber, event: &BilledEvent, now: Millis) -> Seen {
         let (key, payload) = (key(account, event), payload(event));
-        let memory = Memory { minute: now.minute(), payload };
-        match self.ids.entry(key) {
-            Entry::Occupied(mut known) if known.get().minute < self.forgotten_before => {
-                known.insert(memory);
+        let fresh = key.known(now.minute(), payload);
+        let forgotten_before = self.forgotten_before;
+        match self.entry(&key) {
+            Entry::Occupied(mut known) if i64::from(known.get().minute) < forgotten_before => {
+                *known.get_mut() = fresh;
             }
             Entry::Occupied(known) if known.get().payload == payload => return Seen::Duplicate,
             Entry::Occupied(_) => return Seen::Conflict,
             Entry::Vacant(free) => {
-                free.insert(memory);
+                free.insert(fresh);
             }
         }
-        self.generation(memory.minute).keys.push(key);
-        self.remove_some();
+        key.pack(payload, &mut self.fresh_of(now.minute()).packed);
+        self.sweep_some();
         Seen::New
     }
 
@@ -83,7 +110,13 @@ impl Dedup {
     /// `dedup_minutes`. What was forgotten stays so when the window grows again.
     pub fn advance(&mut self, now: Millis, dedup_minutes: u32) {
         let oldest = now.minute() - i64::from(dedup_minutes);
-        self.forgotten_before = self.forgotten_before.max(oldest);
+        if oldest > self.forgotten_before {
+            self.forgotten_before = oldest;
+            self.to_sweep = SHARDS;
+            while self.fresh.front().is_some_and(|fresh| fresh.minute < oldest) {
+                self.fresh.pop_front();
+            }
+        }
     }
 
     pub fn forgotten_before(&self) -> i64 {
@@ -95,52 +128,45 @@ impl Dedup {
     }
 
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.shards.iter().map(HashTable::len).sum()
     }
 
-    fn generation(&mut self, minute: i64) -> &mut Generation {
-        if self.generations.back().is_none_or(|last| last.minute != minute) {
-            let next = Generation { minute, keys: Vec::new(), stored: 0, removed: 0 };
-            self.generations.push_back(next);
-        }
-        self.generations.back_mut().expect("was just seen or made")
+    fn entry(&mut self, key: &DedupKey) -> Entry<'_, Known> {
+        let hash = key.hash();
+        let shard = &mut self.shards[(hash >> 32) as usize % SHARDS];
+        shard.entry(hash, |known| known.key() == *key, |known| known.key().hash())
     }
 
-    fn remove_some(&mut self) {
-        for _ in 0..REMOVED_PER_EVENT {
-            let Some(oldest) = self.generations.front_mut() else { return };
-            if oldest.minute >= self.forgotten_before {
-                return;
-            }
-            match oldest.keys.get(oldest.removed) {
-                Some(key) => {
-                    oldest.removed += 1;
-                    if self.ids.get(key).is_some_and(|memory| memory.minute == oldest.minute) {
-                        self.ids.remove(key);
-                    }
-                }
-                None => {
-                    self.generations.pop_front();
-                }
-            }
+    fn fresh_of(&mut self, minute: i64) -> &mut Fresh {
+        if self.fresh.back().is_none_or(|last| last.minute != minute) {
+            self.fresh.push_back(Fresh { minute, stored: 0, packed: Vec::new() });
         }
+        self.fresh.back_mut().expect("was just seen or made")
+    }
+
+    fn sweep_some(&mut self) {
+        self.new_ids += 1;
+        if self.to_sweep == 0 || self.new_ids < NEW_IDS_PER_SWEEP {
+            return;
+        }
+        let oldest = self.forgotten_before;
+        self.shards[self.next_swept].retain(|known| i64::from(known.minute) >= oldest);
+        self.next_swept = (self.next_swept + 1) % SHARDS;
+        self.to_sweep -= 1;
+        self.new_ids = 0;
     }
 
     /// Gives the ids that the store lacks, packed by minute: `write(minute, index of the first,
     /// bytes)`. Forgotten minutes are left out.
     pub fn freeze(&mut self, mut write: impl FnMut(i64, u64, Vec<u8>)) {
-        for generation in &mut self.generations {
-            let fresh = &generation.keys[generation.stored..];
-            if fresh.is_empty() || generation.minute < self.forgotten_before {
+        for fresh in &mut self.fresh {
+            if fresh.packed.is_empty() || fresh.minute < self.forgotten_before {
                 continue;
             }
-            let mut packed = Vec::with_capacity(fresh.len() * PACKED_BYTES);
-            for key in fresh {
-                let memory = self.ids.get(key).expect("a remembered id is in the map");
-                key.pack(memory.payload, &mut packed);
-            }
-            write(generation.minute, generation.stored as u64, packed);
-            generation.stored = generation.keys.len();
+            let packed = std::mem::take(&mut fresh.packed);
+            let (index, ids) = (fresh.stored, (packed.len() / PACKED_BYTES) as u64);
+            fresh.stored += ids;
+            write(fresh.minute, index, packed);
         }
     }
 
@@ -152,16 +178,40 @@ impl Dedup {
         }
         for one in packed.chunks_exact(PACKED_BYTES) {
             let (key, payload) = DedupKey::unpack(one)?;
-            self.ids.insert(key, Memory { minute, payload });
-            let generation = self.generation(minute);
-            generation.keys.push(key);
-            generation.stored = generation.keys.len();
+            let known = key.known(minute, payload);
+            match self.entry(&key) {
+                Entry::Occupied(mut former) => *former.get_mut() = known,
+                Entry::Vacant(free) => {
+                    free.insert(known);
+                }
+            }
+            self.fresh_of(minute).stored += 1;
         }
         Some(())
     }
 }
 
+impl Known {
+    fn key(&self) -> DedupKey {
+        DedupKey { id: self.id, account: self.account, idempotency: self.idempotency }
+    }
+}
+
 impl DedupKey {
+    fn known(&self, minute: i64, payload: u32) -> Known {
+        let minute = u32::try_from(minute).expect("a minute between the years 1970 and 2200");
+        let DedupKey { id, account, idempotency } = *self;
+        Known { id, account, payload, minute, idempotency }
+    }
+
+    fn hash(&self) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        hasher.write_u64(self.id[0]);
+        hasher.write_u64(self.id[1]);
+        hasher.write_u64(u64::from(self.account) << 1 | u64::from(self.idempotency));
+        hasher.finish()
+    }
+
     fn pack(&self, payload: u32, into: &mut Vec<u8>) {
         into.extend_from_slice(&self.account.to_be_bytes());
         into.push(u8::from(self.idempotency));
@@ -213,11 +263,11 @@ pub(super) fn digest16(text: &str) -> u128 {
 
 /// A check over what makes two events the same (FORMATS.md, evaluation 2); cost goes by value.
 fn payload(event: &BilledEvent) -> u32 {
-    let mut check = crc32fast::Hasher::new();
+    let mut bytes = SmallVec::<[u8; 256]>::new();
     let mut text = |text: Option<&str>| {
         // No text holds 0xFF bytes, so the marks keep neighbours apart.
-        check.update(text.map_or(&[0xFF, 0xFE][..], str::as_bytes));
-        check.update(&[0xFF]);
+        bytes.extend_from_slice(text.map_or(&[0xFF, 0xFE][..], str::as_bytes));
+        bytes.push(0xFF);
     };
     text(event.profile_id.as_deref());
     text(Some(&event.feature));
@@ -225,7 +275,7 @@ fn payload(event: &BilledEvent) -> u32 {
     text(event.sender.as_deref());
     text(event.recipient.as_deref());
     text(event.purpose.as_deref());
-    check.update(&event.requests.to_be_bytes());
-    check.update(&event.cost.0.to_be_bytes());
-    check.finalize()
+    bytes.extend_from_slice(&event.requests.to_be_bytes());
+    bytes.extend_from_slice(&event.cost.0.to_be_bytes());
+    crc32fast::hash(&bytes)
 }

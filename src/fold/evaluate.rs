@@ -11,6 +11,7 @@ use super::decision::{
 use super::event::{BilledEvent, Command, Position};
 use super::limit::{Action, Amount, Bounds, LimitSpec, Scope};
 use super::limit_state::Limit;
+use super::sliding::Sliding;
 use crate::money::Money;
 use crate::time::Millis;
 
@@ -85,6 +86,24 @@ impl Holding {
         let blocks = reached && spec.action == Action::Block;
         let block = blocks.then(|| Block { until: until(), configured: spec.amount, version });
         Holding { enabled: true, thresholds, reached, block }
+    }
+
+    /// A sliding group's total after `since`, and what holds at it.
+    pub fn of_sliding(
+        spec: &LimitSpec,
+        version: u32,
+        sliding: Option<&Sliding>,
+        since: Millis,
+    ) -> (Amount, Self) {
+        let total = sliding.map_or(0, |sliding| sliding.total(since));
+        let until = || {
+            let nth = u64::try_from(spec.amount.units()).expect("a whole positive amount");
+            let oldest = sliding.and_then(|sliding| sliding.nth_newest(nth));
+            let oldest = oldest.expect("a reached sliding limit has so many times");
+            Millis(oldest.0 + spec.window.period_ms().expect("a sliding limit"))
+        };
+        let holding = Holding::of(spec, version, i128::from(total), until);
+        (Amount::Count(total), holding)
     }
 
     /// What goes over into the next window: nothing but the block (FORMATS.md, evaluation 4).

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString};
+use foldhash::quality::FixedState;
+use hashbrown::Equivalent;
 use smallvec::SmallVec;
 
 use super::group::LimitNumber;
 use super::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window};
-use super::names::Name;
 use super::table::Map;
 use super::tally::AccountNumber;
 use crate::time::{MINUTE_MS, Millis};
@@ -61,6 +62,16 @@ impl Limit {
         matches!(scope.kind, ScopeKind::Recipient | ScopeKind::Sender) && scope.id.is_none()
     }
 
+    fn place(&self) -> Place<'_> {
+        let Scope { kind, id } = &self.spec.scope;
+        Place { account: self.account, kind: *kind, id: id.as_deref() }
+    }
+
+    fn own_place(&self) -> OwnPlace {
+        let Scope { kind, id } = self.spec.scope.clone();
+        OwnPlace { account: self.account, kind, id }
+    }
+
     /// The scope that a decision about `group` names.
     #[must_use]
     pub fn scope_of(&self, group: &CompactString) -> Scope {
@@ -85,12 +96,25 @@ pub fn built_in() -> LimitSpec {
     }
 }
 
-/// Where an event looks for limits: a scope of its account. `name` is `None` for "each number".
+/// A scope that limits are set on: `id` is `None` for the account and for "each number".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct Place<'a> {
     pub account: AccountNumber,
     pub kind: ScopeKind,
-    pub name: Option<Name>,
+    pub id: Option<&'a str>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OwnPlace {
+    account: AccountNumber,
+    kind: ScopeKind,
+    id: Option<CompactString>,
+}
+
+impl Equivalent<OwnPlace> for Place<'_> {
+    fn equivalent(&self, own: &OwnPlace) -> bool {
+        self.account == own.account && self.kind == own.kind && self.id == own.id.as_deref()
+    }
 }
 
 /// All limits, by number, by id and by place.
@@ -98,7 +122,7 @@ pub(super) struct Place {
 pub(super) struct Limits {
     slots: Vec<Option<Limit>>,
     ids: Map<(AccountNumber, CompactString), LimitNumber>,
-    places: Map<Place, SmallVec<[LimitNumber; 4]>>,
+    places: hashbrown::HashMap<OwnPlace, SmallVec<[LimitNumber; 4]>, FixedState>,
 }
 
 impl Limits {
@@ -114,26 +138,26 @@ impl Limits {
         self.ids.get(&(account, limit_id.clone())).copied()
     }
 
-    pub fn at(&self, place: &Place) -> &[LimitNumber] {
+    pub fn at(&self, place: &Place<'_>) -> &[LimitNumber] {
         self.places.get(place).map_or(&[], |numbers| numbers.as_slice())
     }
 
-    pub fn insert(&mut self, place: Place, limit: Limit) -> LimitNumber {
+    pub fn insert(&mut self, limit: Limit) -> LimitNumber {
         let next = u32::try_from(self.slots.len()).expect("fewer than 2^32 limits were ever set");
         let number = LimitNumber(next);
         self.ids.insert((limit.account, limit.spec.limit_id.clone()), number);
-        self.places.entry(place).or_default().push(number);
+        self.places.entry(limit.own_place()).or_default().push(number);
         self.slots.push(Some(limit));
         number
     }
 
-    pub fn remove(&mut self, place: &Place, number: LimitNumber) -> Option<Limit> {
+    pub fn remove(&mut self, number: LimitNumber) -> Option<Limit> {
         let limit = self.slots.get_mut(number.0 as usize)?.take()?;
         self.ids.remove(&(limit.account, limit.spec.limit_id.clone()));
-        if let Some(numbers) = self.places.get_mut(place) {
+        if let Some(numbers) = self.places.get_mut(&limit.place()) {
             numbers.retain(|other| *other != number);
             if numbers.is_empty() {
-                self.places.remove(place);
+                self.places.remove(&limit.place());
             }
         }
         Some(limit)

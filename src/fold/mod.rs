@@ -18,14 +18,15 @@ mod dedup;
 mod evaluate;
 mod group;
 mod limit_state;
-mod names;
 mod rows;
+mod scopes;
 mod sliding;
 mod state;
 mod step;
 mod table;
 mod tally;
 mod timer;
+mod watch;
 
 pub use dedup::PACKED_BYTES;
 pub use group::{DayGroup, Distinct};

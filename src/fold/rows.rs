@@ -13,9 +13,9 @@ use super::group::{DayGroup, Distinct, LimitNumber};
 use super::limit::{LimitSpec, Measure, Scope, ScopeKind, Window};
 use super::limit_state::{Arming, Limit, Place};
 use super::sliding::Sliding;
-use super::state::{Account, Counts, State};
+use super::state::{Account, Counts, State, scope_key};
 use super::table::Epoch;
-use super::tally::{AccountNumber, Calendar, ScopeName, Tally, TallyKey};
+use super::tally::{AccountNumber, Calendar, Tally};
 use super::timer::{TIMERS_PER_RECORD_MAX, Timer};
 use crate::time::Millis;
 
@@ -137,7 +137,7 @@ impl State {
 
     /// Closes the epoch: gives every row changed in it to `write`, and the epoch's number.
     pub fn freeze(&mut self, mut write: impl FnMut(Row)) -> Epoch {
-        let epoch = self.tallies.epoch();
+        let epoch = self.scopes.epoch();
         let changed = std::mem::take(&mut self.changed);
         for (account, limit_id, created) in changed.dropped {
             write(Row::GroupsDropped { limit: LimitRef { account, limit_id, created } });
@@ -171,13 +171,9 @@ impl State {
     }
 
     fn freeze_tables(&mut self, write: &mut impl FnMut(Row)) {
-        let names = &self.names;
-        self.tallies.freeze(|key, tally| {
-            let named = key.scope.kind != ScopeKind::Account;
-            let id = named.then(|| names.text(key.scope.name).clone());
-            let scope = Scope { kind: key.scope.kind, id };
-            let key = TallyRef { account: key.account, scope, window: key.window };
-            write(Row::Tally { key, tally: *tally });
+        self.scopes.freeze(|row, window, tally| {
+            let key = TallyRef { account: row.account, scope: row.scope(), window };
+            write(Row::Tally { key, tally });
         });
         let limits = &self.limits;
         self.slidings.freeze(|number, group, sliding| {
@@ -194,7 +190,11 @@ impl State {
     /// Lets go of rows that the store has as of epoch `written` and that were not used since epoch
     /// `unused_since`. Accounts, limits, timers and dedup ids stay.
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
-        self.tallies.evict(written, unused_since)
+        let tallies = self.scopes.evict(written, unused_since);
+        if tallies > 0 {
+            self.accounts.iter_mut().for_each(|account| account.scope = None);
+        }
+        tallies
             + self.slidings.evict(written, unused_since)
             + self.distincts.evict(written, unused_since)
     }
@@ -206,12 +206,11 @@ impl State {
         number.map_or(0, |number| self.accounts[number.0 as usize].sequence)
     }
 
-    /// Rows in memory: (of accounts, limits, timers, names; evictable ones; dedup ids).
+    /// Rows in memory: (of accounts, limits, timers; evictable ones; dedup ids).
     #[must_use]
     pub fn rows(&self) -> (usize, usize, usize) {
-        let resident =
-            self.accounts.len() + self.limits.len() + self.timers.len() + self.names.len();
-        let evictable = self.tallies.len() + self.slidings.len() + self.distincts.len();
+        let resident = self.accounts.len() + self.limits.len() + self.timers.len();
+        let evictable = self.scopes.len() + self.slidings.len() + self.distincts.len();
         (resident, evictable, self.dedup.len())
     }
 
@@ -232,7 +231,7 @@ impl State {
         }
         self.account_numbers.insert(id.clone(), number);
         let retired: BTreeMap<_, _> = retired.into_iter().collect();
-        self.accounts.push(Account { id, sequence, retired, kinds: 0 });
+        self.accounts.push(Account::new(id, sequence, retired));
         Ok(())
     }
 
@@ -270,8 +269,8 @@ impl State {
     pub fn load(&mut self, row: Loaded) {
         match row {
             Loaded::Tally(key, tally) => {
-                let key = self.tally_key(key.account, &key.scope, key.window);
-                self.tallies.load(key, tally);
+                let number = self.scope(&scope_key(key.account, &key.scope));
+                self.scopes.load(number, key.window, tally);
             }
             Loaded::Sliding(limit, group, sliding) => {
                 if let Some(number) = self.number_of(&limit) {
@@ -349,10 +348,8 @@ impl State {
             [(ScopeKind::Recipient, &event.recipient), (ScopeKind::Sender, &event.sender)]
         {
             let Some(number) = number else { continue };
-            // A number that is no name is meant by no limit: it is not made one here.
-            let named = self.names.find(number).map(Some);
-            for name in [Some(None), named].into_iter().flatten() {
-                let place = Place { account, kind, name };
+            for id in [None, Some(number.as_str())] {
+                let place = Place { account, kind, id };
                 numbers.extend(self.limits.at(&place).iter().map(|limit| (*limit, number.clone())));
             }
         }
@@ -425,17 +422,15 @@ impl State {
     }
 
     fn need_tally(
-        &mut self,
+        &self,
         account: AccountNumber,
         kind: ScopeKind,
         id: Option<&CompactString>,
         window: Calendar,
         needs: &mut Vec<Need>,
     ) {
-        let name = self.names.intern(id.map_or("", |id| id));
-        let key = TallyKey { account, scope: ScopeName { kind, name }, window };
-        if !self.tallies.contains(&key) {
-            let scope = Scope { kind, id: id.cloned() };
+        let scope = Scope { kind, id: id.cloned() };
+        if self.tally(account, &scope, window).is_none() {
             needs.push(Need::Tally(TallyRef { account, scope, window }));
         }
     }

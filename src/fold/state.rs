@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 
 use super::decision::{Decision, Rejected};
 use super::dedup::Dedup;
@@ -11,11 +12,12 @@ use super::event::{Input, Line, Position, Reason, Refusal};
 use super::group::{DayGroup, Distinct, Groups, LimitNumber};
 use super::limit::{LimitSpec, Scope, ScopeKind};
 use super::limit_state::{Arming, Limit, Limits, Place, built_in};
-use super::names::{Name, Names};
+use super::scopes::{ScopeKey, ScopeNumber, Scopes};
 use super::sliding::Sliding;
-use super::table::{Map, Table};
-use super::tally::{AccountNumber, Calendar, ScopeName, Tally, TallyKey, Total};
+use super::table::Map;
+use super::tally::{AccountNumber, Calendar, Tally, Total};
 use super::timer::Timer;
+use super::watch::{EachWatch, Watch};
 use crate::money::Money;
 use crate::time::Millis;
 
@@ -53,8 +55,18 @@ pub(super) struct Account {
     pub sequence: u64,
     /// Versions of limits that were removed: a limit set again under the id goes on from there.
     pub retired: BTreeMap<CompactString, u32>,
-    /// A bit per `ScopeKind` that some limit has or had: spares the look-ups for the others.
-    pub kinds: u8,
+    /// The row of the account's own totals, while it is in memory.
+    pub scope: Option<ScopeNumber>,
+    /// Its limits on each number by itself.
+    pub each: SmallVec<[EachWatch; 1]>,
+    /// How many of its limits are on one number by name.
+    pub numbered: u32,
+}
+
+impl Account {
+    pub fn new(id: CompactString, sequence: u64, retired: BTreeMap<CompactString, u32>) -> Account {
+        Account { id, sequence, retired, scope: None, each: SmallVec::new(), numbered: 0 }
+    }
 }
 
 /// Everything the fold knows of one partition.
@@ -63,11 +75,10 @@ pub struct State {
     pub(super) now: Option<Millis>,
     pub(super) dedup_minutes: u32,
     pub(super) counts: Counts,
-    pub(super) names: Names,
     pub(super) account_numbers: Map<CompactString, AccountNumber>,
     pub(super) accounts: Vec<Account>,
     pub(super) limits: Limits,
-    pub(super) tallies: Table<TallyKey, Tally>,
+    pub(super) scopes: Scopes,
     pub(super) slidings: Groups<CompactString, Sliding>,
     pub(super) distincts: Groups<DayGroup, Distinct>,
     pub(super) timers: BTreeSet<Timer>,
@@ -95,11 +106,10 @@ impl State {
             now: None,
             dedup_minutes,
             counts: Counts::default(),
-            names: Names::default(),
             account_numbers: Map::default(),
             accounts: Vec::new(),
             limits: Limits::default(),
-            tallies: Table::new(),
+            scopes: Scopes::new(),
             slidings: Groups::new(),
             distincts: Groups::new(),
             timers: BTreeSet::new(),
@@ -193,12 +203,7 @@ impl State {
         let next = u32::try_from(self.accounts.len()).expect("fewer than 2^32 accounts");
         let number = AccountNumber(next);
         self.account_numbers.insert(id.clone(), number);
-        self.accounts.push(Account {
-            id: id.clone(),
-            sequence: 0,
-            retired: BTreeMap::new(),
-            kinds: 0,
-        });
+        self.accounts.push(Account::new(id.clone(), 0, BTreeMap::new()));
         self.changed.accounts.insert(number);
         self.create_limit(number, self.builtin.clone(), 1);
         number
@@ -222,32 +227,61 @@ impl State {
         self.place_limit(limit)
     }
 
-    /// Enters a limit into the indexes.
+    /// Enters a limit into the indexes, and lets its scope or account watch it.
     pub(super) fn place_limit(&mut self, limit: Limit) -> LimitNumber {
-        let place = self.place(limit.account, &limit.spec.scope);
-        self.accounts[limit.account.0 as usize].kinds |= kind_bit(place.kind);
-        self.limits.insert(place, limit)
+        let (account, spec) = (limit.account, Arc::clone(&limit.spec));
+        let number = self.limits.insert(limit);
+        if let Some(watch) = Watch::of(number, &spec) {
+            if let Some(scope) = self.scopes.find(&scope_key(account, &spec.scope)) {
+                self.scopes.row_mut(scope).watches.push(watch);
+            }
+            return number;
+        }
+        let account = &mut self.accounts[account.0 as usize];
+        match EachWatch::of(number, &spec) {
+            Some(each) => account.each.push(each),
+            None => account.numbered += 1,
+        }
+        number
     }
 
-    /// Where events find a limit with this scope.
-    pub(super) fn place(&mut self, account: AccountNumber, scope: &Scope) -> Place {
-        let name = match (scope.kind, &scope.id) {
-            (ScopeKind::Account, _) => Some(self.names.intern("")),
-            (_, Some(id)) => Some(self.names.intern(id)),
-            (_, None) => None,
-        };
-        Place { account, kind: scope.kind, name }
+    /// Takes a limit out of the indexes.
+    pub(super) fn displace_limit(&mut self, number: LimitNumber) -> Limit {
+        let limit = self.limits.remove(number).expect("a limit that is there");
+        let (account, spec) = (&mut self.accounts[limit.account.0 as usize], &limit.spec);
+        if Watch::of(number, spec).is_some() {
+            if let Some(scope) = self.scopes.find(&scope_key(limit.account, &spec.scope)) {
+                self.scopes.row_mut(scope).watches.retain(|watch| watch.number != number);
+            }
+        } else if EachWatch::of(number, spec).is_some() {
+            account.each.retain(|each| each.number != number);
+        } else {
+            account.numbered -= 1;
+        }
+        limit
     }
 
-    /// The key of the tally that a calendar limit on cost or requests looks at.
-    pub(super) fn tally_key(
-        &mut self,
+    /// The row of a scope's totals.
+    pub(super) fn scope(&mut self, key: &ScopeKey<'_>) -> ScopeNumber {
+        let limits = &self.limits;
+        self.scopes.enter(key, || {
+            let id = (key.kind != ScopeKind::Account).then_some(key.id);
+            let place = Place { account: key.account, kind: key.kind, id };
+            let numbers = limits.at(&place).iter();
+            let watch = |number: &LimitNumber| Watch::of(*number, &limits.get(*number)?.spec);
+            numbers.filter_map(watch).collect()
+        })
+    }
+
+    /// The total of a scope in a window; `None` when nothing was counted there.
+    pub(super) fn tally(
+        &self,
         account: AccountNumber,
         scope: &Scope,
         window: Calendar,
-    ) -> TallyKey {
-        let name: Name = self.names.intern(scope.id.as_deref().unwrap_or(""));
-        TallyKey { account, scope: ScopeName { kind: scope.kind, name }, window }
+    ) -> Option<Tally> {
+        let number = self.scopes.find(&scope_key(account, scope))?;
+        self.scopes.row(number).tally(window)
     }
 
     pub(super) fn limit(&self, number: LimitNumber) -> &Limit {
@@ -258,23 +292,19 @@ impl State {
     /// whose state is all in memory.
     #[must_use]
     pub fn totals(&self) -> Vec<Total> {
-        let total = |key: &TallyKey| {
-            let account = &self.accounts[key.account.0 as usize];
-            let named = key.scope.kind != ScopeKind::Account;
-            let id = named.then(|| self.names.text(key.scope.name).clone());
-            Total {
-                account_id: account.id.to_string(),
-                scope: Scope { kind: key.scope.kind, id },
-                window: key.window,
-                tally: self.tallies.get(key).copied().unwrap_or_default(),
-            }
-        };
-        let mut totals: Vec<Total> = self.tallies.keys().map(total).collect();
+        let mut totals = Vec::new();
+        for row in self.scopes.rows() {
+            let account_id = &self.accounts[row.account.0 as usize].id;
+            totals.extend(row.tallies().map(|(window, tally)| {
+                let account_id = account_id.to_string();
+                Total { account_id, scope: row.scope(), window, tally }
+            }));
+        }
         totals.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         totals
     }
 }
 
-pub(super) fn kind_bit(kind: ScopeKind) -> u8 {
-    1 << kind as u8
+pub(super) fn scope_key<'a>(account: AccountNumber, scope: &'a Scope) -> ScopeKey<'a> {
+    ScopeKey { account, kind: scope.kind, id: scope.id.as_deref().unwrap_or("") }
 }

@@ -33,18 +33,9 @@ pub(super) struct Table<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
-    pub fn new() -> Self {
-        Table::at(1)
-    }
-
     /// An empty table that joins others in their present epoch.
     pub fn at(epoch: Epoch) -> Self {
         Table { rows: Map::default(), changed: Vec::new(), epoch }
-    }
-
-    /// The epoch in which rows change now.
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
     }
 
     pub fn len(&self) -> usize {

@@ -1,8 +1,7 @@
 //! Tallies: cost and requests of one scope in one calendar window (L5: kept for every named scope
 //! at all times, limits or none).
 
-use super::limit::{Bounds, ScopeKind, Window};
-use super::names::Name;
+use super::limit::{Bounds, Window};
 use crate::money::Money;
 use crate::time::{Day, Millis, Month};
 
@@ -61,20 +60,6 @@ impl Calendar {
     }
 }
 
-/// A named scope inside an account. The account itself has `Name` of the empty text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ScopeName {
-    pub kind: ScopeKind,
-    pub name: Name,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TallyKey {
-    pub account: AccountNumber,
-    pub scope: ScopeName,
-    pub window: Calendar,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub cost: Money,
@@ -82,6 +67,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// What it was before an event's share was added.
+    #[must_use]
+    pub fn without(self, cost: Money, requests: u32) -> Tally {
+        Tally { cost: Money(self.cost.0 - cost.0), requests: self.requests - u64::from(requests) }
+    }
+
     /// Adds an event's share. 2^64 requests or 2^127 micro-dollars in one window are out of any
     /// carrier's reach: an overflow is a bug and stops the process (C1).
     pub fn add(&mut self, cost: Money, requests: u32) {

@@ -95,9 +95,9 @@ impl State {
         let (account, spec, version) = (limit.account, limit.spec.clone(), limit.version);
         let bounds = window.bounds();
         let ended = window.previous();
-        let mut total = |window| {
-            let key = self.tally_key(account, &spec.scope, window);
-            amount_of(spec.measure, self.tallies.get(&key).copied().unwrap_or_default())
+        let total = |window| {
+            let tally = self.tally(account, &spec.scope, window);
+            amount_of(spec.measure, tally.unwrap_or_default())
         };
         let (total_ended, total_after) = (total(ended), total(window));
         let hold = |total: Amount, until| Holding::of(&spec, version, total.units(), || until);
@@ -151,16 +151,7 @@ impl State {
         spec: &LimitSpec,
         version: u32,
     ) -> (Amount, Holding) {
-        let sliding = self.slidings.get(number, group);
-        let total = sliding.map_or(0, |sliding| sliding.total(since));
-        let until = || {
-            let nth = u64::try_from(spec.amount.units()).expect("a whole positive amount");
-            let oldest = sliding.and_then(|sliding| sliding.nth_newest(nth));
-            let oldest = oldest.expect("a reached sliding limit has so many times");
-            Millis(oldest.0 + spec.window.period_ms().expect("a sliding limit"))
-        };
-        let holding = Holding::of(spec, version, i128::from(total), until);
-        (Amount::Count(total), holding)
+        Holding::of_sliding(spec, version, self.slidings.get(number, group), since)
     }
 
     /// Sets, moves or (with `None`) takes away a group's timer.

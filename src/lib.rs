@@ -31,7 +31,7 @@ pub mod engine;
 pub mod error;
 pub mod fault_point;
 pub mod fold;
-#[cfg(feature = "engine")]
+#[cfg(feature = "files")]
 pub mod generate;
 pub mod journal;
 pub mod money;

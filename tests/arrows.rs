@@ -32,6 +32,7 @@ const FOLD_CRATES: &[&str] = &[
     "compact_str",
     "core",
     "foldhash",
+    "hashbrown",
     "rust_decimal",
     "serde",
     "sha2",

@@ -33,18 +33,18 @@ fn with(mut line: Value, path: &str, value: &str) -> Value {
     line
 }
 
-fn input(line: &Value) -> Input {
-    decode_line(line.to_string().as_bytes()).input
+fn input(line: &Value) -> Input<'static> {
+    decode_line(line.to_string().as_bytes()).input.into_owned()
 }
 
-fn refusal(input: Input) -> Option<Refusal> {
+fn refusal(input: Input<'_>) -> Option<Refusal> {
     match input {
         Input::Rejected(refusal) => Some(refusal),
         Input::Billed(_) | Input::Command(_) | Input::Tick => None,
     }
 }
 
-fn event(line: &Value) -> BilledEvent {
+fn event(line: &Value) -> BilledEvent<'static> {
     match input(line) {
         Input::Billed(event) => event,
         other => panic!("{line}: {other:?}"),

@@ -101,7 +101,7 @@ fn schema_answer(schema: &str) -> String {
     serde_json::json!({ "schema": schema }).to_string()
 }
 
-fn event() -> BilledEvent {
+fn event() -> BilledEvent<'static> {
     let line = br#"{"event_id":"e1","account_id":"acme","feature":"sms","cost":"0.0075",
         "occurred_at":"2024-08-20T19:17:08.918Z"}"#;
     match decode_line(line).input {

@@ -18,7 +18,7 @@ pub fn options(events: u64, limits_per_account: u32) -> Options {
 }
 
 /// The lines as the fold takes them; those that a decoder would reject are left out.
-pub fn lines(events: u64, limits_per_account: u32) -> Vec<Line> {
+pub fn lines(events: u64, limits_per_account: u32) -> Vec<Line<'static>> {
     let source: Arc<str> = "bench".into();
     let traffic = Traffic::new(&options(events, limits_per_account)).unwrap();
     let lines = traffic.zip(0..).filter_map(|(line, at)| {

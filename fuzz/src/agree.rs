@@ -18,7 +18,7 @@ pub fn decoder(format: InputFormat) -> Decoder {
 
 /// A line that was taken is written in both encodings and read back as it was; one that was
 /// declined says why.
-pub fn lines_come_back(decoded: &Decoded) {
+pub fn lines_come_back(decoded: &Decoded<'_>) {
     let Some(recorded_at) = decoded.recorded_at else {
         let Input::Rejected(refusal) = &decoded.input else {
             panic!("a line without a time: {decoded:?}");
@@ -35,9 +35,9 @@ pub fn lines_come_back(decoded: &Decoded) {
     });
 }
 
-fn comes_back(decoded: &Decoded, encoder: &Encoder) {
+fn comes_back(decoded: &Decoded<'_>, encoder: &Encoder) {
     let recorded_at = decoded.recorded_at;
-    let encode = |decoded: &Decoded| match &decoded.input {
+    let encode = |decoded: &Decoded<'_>| match &decoded.input {
         Input::Billed(event) => Some(encoder.encode_billed(event, recorded_at)),
         Input::Command(command) => {
             let at = recorded_at.expect("a line that was taken has a time");
@@ -59,7 +59,7 @@ fn comes_back(decoded: &Decoded, encoder: &Encoder) {
 }
 
 /// Two readings of one line in different encodings: all but the words of a refusal.
-pub fn assert_same(left: &Decoded, right: &Decoded, about: &str) {
+pub fn assert_same(left: &Decoded<'_>, right: &Decoded<'_>, about: &str) {
     match (&left.input, &right.input) {
         (Input::Rejected(left), Input::Rejected(right)) => {
             let ids = |it: &tollgate::fold::event::Refusal| {
@@ -71,7 +71,7 @@ pub fn assert_same(left: &Decoded, right: &Decoded, about: &str) {
     }
 }
 
-pub fn is_undecodable(decoded: &Decoded) -> Option<&str> {
+pub fn is_undecodable<'a>(decoded: &'a Decoded<'_>) -> Option<&'a str> {
     match &decoded.input {
         Input::Rejected(refusal) if refusal.reason == Reason::Undecodable => Some(&refusal.detail),
         _ => None,

@@ -126,7 +126,8 @@ pub fn confluent(bytes: &[u8]) {
                 assert_eq!(billed, taken(known.single.decode_billed(&single(&known.billed, rest))))
             }
             2 => {
-                let other = known.single.decode_command(&single(&known.command, rest));
+                let framed = single(&known.command, rest);
+                let other = known.single.decode_command(&framed);
                 assert_eq!(command, taken(other));
             }
             3 => {
@@ -192,7 +193,7 @@ fn respelled_schema(text: &str) {
     assert_eq!(fingerprint(text).ok(), fingerprint(&pretty).ok());
 }
 
-fn taken(decoded: Result<Decoded, tollgate::wire::Error>) -> Decoded {
+fn taken(decoded: Result<Decoded<'_>, tollgate::wire::Error>) -> Decoded<'_> {
     decoded.expect("no registry is asked")
 }
 
@@ -208,7 +209,7 @@ fn read(schema: &Schema, datum: &[u8]) -> Option<Value> {
 }
 
 /// Undecodable is what apache-avro cannot read; all else means what its JSON means.
-fn judged(decoded: &Decoded, schema: &Schema, datum: &[u8]) {
+fn judged(decoded: &Decoded<'_>, schema: &Schema, datum: &[u8]) {
     lines_come_back(decoded);
     match (read(schema, datum), is_undecodable(decoded)) {
         (Some(value), None) => {

@@ -33,7 +33,7 @@ pub fn json_line(bytes: &[u8]) {
 }
 
 /// A refusal names the ids that are texts and not empty; the last of a repeated key counts.
-fn names_ids(input: &Input, members: &BTreeMap<String, Value>) {
+fn names_ids(input: &Input<'_>, members: &BTreeMap<String, Value>) {
     let Input::Rejected(refusal) = input else { return };
     let text = |key: &str| members.get(key).and_then(Value::as_str).filter(|it| !it.is_empty());
     assert_eq!(refusal.account_id.as_deref(), text("account_id"));

@@ -33,10 +33,13 @@ pub fn log_file(bytes: &[u8]) {
 }
 
 /// The lines, and whether the log was read to its end without a fault.
-fn lines(log: impl Read + Send + 'static) -> (Vec<Line>, bool) {
+fn lines(log: impl Read + Send + 'static) -> (Vec<Line<'static>>, bool) {
     let mut lines = Vec::new();
     let read = read_log(log, NAME, |some| {
-        lines.extend(some);
+        lines.extend(some.iter().map(|line| {
+            let (recorded_at, position) = (line.recorded_at, line.position.clone());
+            Line { input: line.input.clone().into_owned(), recorded_at, position }
+        }));
         // Any error ends the reading.
         if lines.len() > LINES_MAX { Err(Error::NoLog) } else { Ok(()) }
     });
@@ -69,7 +72,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The lines that were taken, as a container: they come back in order.
-fn written_as_container(lines: &[Line]) {
+fn written_as_container(lines: &[Line<'_>]) {
     let schema = log_schema();
     let mut writer = LogWriter::new(&schema, Vec::new()).expect("the log's schema");
     let mut written = Vec::new();
@@ -98,12 +101,12 @@ fn written_as_container(lines: &[Line]) {
     assert_eq!(back.collect::<Vec<_>>(), written);
 }
 
-fn is_written(input: &Input) -> bool {
+fn is_written(input: &Input<'_>) -> bool {
     use tollgate::fold::event::Change;
     matches!(input, Input::Command(it) if !matches!(it.change, Change::Other))
 }
 
-fn fold(lines: &[Line]) {
+fn fold(lines: &[Line<'_>]) {
     let mut state = State::new(10);
     let (mut decisions, mut written) = (Vec::new(), Vec::new());
     for line in lines.iter().take(FOLDED_MAX) {

@@ -40,7 +40,7 @@ pub fn stored_rows(bytes: &[u8]) {
 }
 
 /// An event that touches every kind of row of account 0, in the fixture's time.
-fn lines() -> Vec<Line> {
+fn lines() -> Vec<Line<'static>> {
     let line = br#"{"type":"billed","event_id":"e","account_id":"a0","profile_id":"p1",
         "feature":"sms","country":"IT","sender":"+1","recipient":"+2","purpose":"otp",
         "cost":"1","occurred_at":"2026-02-03T00:00:00Z"}"#;

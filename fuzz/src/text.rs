@@ -95,7 +95,8 @@ pub fn duration(bytes: &[u8]) {
             "window": text, "amount": "1",
         },
     });
-    let decoded = decode_line(line.to_string().as_bytes());
+    let bytes = line.to_string().into_bytes();
+    let decoded = decode_line(&bytes);
     crate::agree::lines_come_back(&decoded);
     let ours = match decoded.input {
         Input::Command(command) => match command.change {

@@ -2,14 +2,17 @@
 //! and tick give the same control totals and decision hash to everyone (L1); recovery compares
 //! them.
 
-use super::intake::Waiting;
+use std::sync::Arc;
+
+use super::intake::{Intake, Waiting};
 use super::log::{Output, Source, Topic};
 use crate::fold::decision::{BlockChanged, Decision};
+use crate::fold::event::{Line, Position};
 use crate::fold::{Counts, State};
 use crate::journal::{Hash, Hasher};
 use crate::store::BlockRow;
 use crate::time::{Clock, DAY_MS, Millis};
-use crate::wire::{self, Encoder, json};
+use crate::wire::{self, Decoder, Encoder, json};
 
 /// Bytes of an original that a dead letter carries at most; beyond, it is cut and says so.
 pub const ORIGINAL_BYTES_MAX: usize = 512 * 1024;
@@ -41,24 +44,45 @@ pub struct Outputs {
     pub blocks: Vec<(String, BlockRow)>,
 }
 
-/// Folds lines, then moves `now` to `tick`; without lines a slice of timers at most. The clock only
-/// measures how long it takes.
-pub fn fold(state: &mut State, lines: Vec<Waiting>, tick: Millis, clock: &impl Clock) -> Folded {
+/// What waits, as the fold takes it.
+///
+/// # Errors
+/// None after the intake's `prepare`; a registry's, in principle.
+pub fn decode<'a>(
+    decoder: &Decoder,
+    waiting: &'a [Waiting],
+    intake: &Intake,
+) -> Result<Vec<Line<'a>>, wire::Error> {
+    let line = |waiting: &'a Waiting| {
+        let decoded = match waiting.source {
+            Source::Commands => decoder.decode_command(waiting.bytes())?,
+            _ => decoder.decode_billed(waiting.bytes())?,
+        };
+        let source = Arc::clone(intake.name(waiting.source));
+        let position = Position { source, at: waiting.raw.offset };
+        Ok(Line { input: decoded.input, recorded_at: waiting.recorded_at, position })
+    };
+    waiting.iter().map(line).collect()
+}
+
+/// Folds lines, which `waiting` are the records of, then moves `now` to `tick`; without lines a
+/// slice of timers at most. The clock only measures how long it takes.
+pub fn fold(
+    state: &mut State,
+    lines: &[Line<'_>],
+    waiting: &[Waiting],
+    tick: Millis,
+    clock: &impl Clock,
+) -> Folded {
     let began_us = clock.micros();
     let before = state.counts();
     let mut decisions = Vec::new();
-    let mut originals = Vec::new();
-    let oldest = lines.first().map(|waiting| waiting.raw.timestamp);
-    let none = lines.is_empty();
-    let commands = lines.iter().filter(|waiting| waiting.source == Source::Commands).count() as u64;
-    for waiting in lines {
-        let rejects = state.counts().rejects;
-        state.fold_line(&waiting.line, &mut decisions);
-        if state.counts().rejects > rejects {
-            originals.push(waiting.raw.value.unwrap_or_default());
-        }
-    }
-    if none {
+    let oldest = waiting.first().map(|waiting| waiting.raw.timestamp);
+    let of_commands = waiting.iter().filter(|waiting| waiting.source == Source::Commands);
+    let commands = of_commands.count() as u64;
+    state.fold_lines(lines, &mut decisions);
+    let originals = originals(&decisions, lines, waiting);
+    if lines.is_empty() {
         state.advance_slice(tick, &mut decisions);
     } else {
         state.advance(tick, &mut decisions);
@@ -68,6 +92,20 @@ pub fn fold(state: &mut State, lines: Vec<Waiting>, tick: Millis, clock: &impl C
     let decisions_hash = hash(&decisions);
     let control = state.counts().since(&before);
     Folded { control, decisions, decisions_hash, now, originals, commands, oldest, fold_us }
+}
+
+/// The bytes of the lines that were rejected, in order. A line is rejected once at most.
+fn originals(decisions: &[Decision], lines: &[Line<'_>], waiting: &[Waiting]) -> Vec<Vec<u8>> {
+    let mut rest = lines.iter().zip(waiting);
+    let rejected = decisions.iter().filter_map(|decision| match decision {
+        Decision::Rejected(rejected) => Some(&rejected.position),
+        _ => None,
+    });
+    let original = |position: &Position| {
+        let (_, waiting) = rest.find(|(line, _)| line.position == *position)?;
+        Some(waiting.bytes().to_vec())
+    };
+    rejected.map(original).map(|bytes| bytes.expect("a reject names its line")).collect()
 }
 
 fn hash(decisions: &[Decision]) -> Hash {

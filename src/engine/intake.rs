@@ -1,24 +1,30 @@
-//! Lines on their way in: billed events and commands of one partition, decoded, merged by record
-//! timestamp. Promise: what a journal record's ranges name is merged the same way by everyone who
-//! folds it, live or in recovery. It folds nothing.
+//! Lines on their way in: billed events and commands of one partition, merged by record timestamp.
+//! Promise: what a journal record's ranges name is merged the same way by everyone who folds it,
+//! live or in recovery. It decodes and folds nothing, but knows that every line can be decoded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::log::{self, Log, Read, Source, Stored};
-use super::placement::Placement;
 use crate::fault_point;
-use crate::fold::event::{Line, Position};
 use crate::journal::Range;
 use crate::time::Millis;
-use crate::wire::{self, Decoder};
+use crate::wire::{self, Decoder, RecordKind};
 
-/// A line that waits to be folded, with its bytes for the dead letter that it may become.
+/// A line that waits to be folded.
 #[derive(Debug)]
 pub struct Waiting {
-    pub line: Line,
     pub raw: Stored,
+    /// The greatest record timestamp of its topic up to here.
+    pub recorded_at: Millis,
     pub source: Source,
+}
+
+impl Waiting {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.raw.value.as_deref().unwrap_or_default()
+    }
 }
 
 /// How far a topic is folded, and the greatest record timestamp up to there.
@@ -55,7 +61,6 @@ pub struct Intake {
     commands: Side,
     lines_max: usize,
     bytes_max: usize,
-    placement: Placement,
 }
 
 /// Why no more can be read.
@@ -65,20 +70,12 @@ pub enum Error {
     Log(#[from] log::Error),
     #[error("{place}: {source}")]
     Wire { place: String, source: wire::Error },
-    /// Accounts lie where the partitioner does not put them.
-    #[error("{0}")]
-    Placement(String),
 }
 
 impl Intake {
     /// Reads at most `lines_max` lines or `bytes_max` bytes of each topic ahead.
     #[must_use]
-    pub fn new(
-        names: [String; 2],
-        lines_max: usize,
-        bytes_max: usize,
-        placement: Placement,
-    ) -> Intake {
+    pub fn new(names: [String; 2], lines_max: usize, bytes_max: usize) -> Intake {
         let side = |source, name: String| Side {
             source,
             name: name.into(),
@@ -97,7 +94,6 @@ impl Intake {
             commands: side(Source::Commands, commands),
             lines_max,
             bytes_max,
-            placement,
         }
     }
 
@@ -128,7 +124,7 @@ impl Intake {
     /// Reads what has arrived, within the bounds. True when anything came.
     ///
     /// # Errors
-    /// When the log or the decoder fails; what was read stays.
+    /// When the log fails, or what decoding needs cannot be had; what was read stays.
     pub fn read(&mut self, log: &mut impl Log, decoder: &Decoder) -> Result<bool, Error> {
         let mut came = false;
         for side in [&mut self.billed, &mut self.commands] {
@@ -147,15 +143,15 @@ impl Intake {
                 };
                 came = true;
                 side.take(stored, decoder)?;
-                if let Some(last) = side.waiting.back() {
-                    self.placement.look(&last.line.input);
-                }
             }
         }
-        match self.placement.fault() {
-            Some(fault) => Err(Error::Placement(fault)),
-            None => Ok(came),
-        }
+        Ok(came)
+    }
+
+    /// What positions in a topic name.
+    #[must_use]
+    pub fn name(&self, source: Source) -> &Arc<str> {
+        &self.side(source).name
     }
 
     /// Whether everything was read and taken, a moment ago.
@@ -233,7 +229,7 @@ impl Intake {
             return None;
         }
         match (self.commands.waiting.front(), self.billed.waiting.front()) {
-            (Some(command), Some(event)) if command.line.recorded_at <= event.line.recorded_at => {
+            (Some(command), Some(event)) if command.recorded_at <= event.recorded_at => {
                 Some(Source::Commands)
             }
             (Some(_), None) => Some(Source::Commands),
@@ -254,41 +250,37 @@ impl Intake {
 impl Side {
     fn take(&mut self, stored: Stored, decoder: &Decoder) -> Result<(), Error> {
         let bytes = stored.value.as_deref().unwrap_or_default();
-        let decoded = match self.source {
-            Source::Commands => decoder.decode_command(bytes),
-            _ => decoder.decode_billed(bytes),
+        let kind = match self.source {
+            Source::Commands => RecordKind::Command,
+            _ => RecordKind::Billed,
         };
-        let input = match decoded {
-            Ok(decoded) => decoded.input,
-            Err(source) => {
-                let place = format!("{}:{}", self.name, stored.offset);
-                self.stuck = Some(stored);
-                return Err(Error::Wire { place, source });
-            }
-        };
+        if let Err(source) = decoder.prepare(kind, bytes) {
+            let place = format!("{}:{}", self.name, stored.offset);
+            self.stuck = Some(stored);
+            return Err(Error::Wire { place, source });
+        }
         self.ended = false;
         self.latest = self.latest.max(stored.timestamp);
         self.read_to = stored.offset + 1;
         self.waiting_bytes += bytes.len();
-        let position = Position { source: self.name.clone(), at: stored.offset };
-        let line = Line { input, recorded_at: self.latest, position };
-        self.waiting.push_back(Waiting { line, raw: stored, source: self.source });
+        let recorded_at = self.latest;
+        self.waiting.push_back(Waiting { raw: stored, recorded_at, source: self.source });
         Ok(())
     }
 
     fn pop(&mut self) -> Option<Waiting> {
         let taken = self.waiting.pop_front()?;
-        self.waiting_bytes -= taken.raw.value.as_deref().map_or(0, <[u8]>::len);
-        self.folded = Folded { offset: taken.raw.offset + 1, latest: taken.line.recorded_at };
+        self.waiting_bytes -= taken.bytes().len();
+        self.folded = Folded { offset: taken.raw.offset + 1, latest: taken.recorded_at };
         Some(taken)
     }
 
     fn head_time(&self) -> Millis {
-        self.waiting.front().map_or(Millis(0), |head| head.line.recorded_at)
+        self.waiting.front().map_or(Millis(0), |head| head.recorded_at)
     }
 
     fn head_within(&self, to: u64) -> Option<Millis> {
         let head = self.waiting.front().filter(|head| head.raw.offset < to)?;
-        Some(head.line.recorded_at)
+        Some(head.recorded_at)
     }
 }

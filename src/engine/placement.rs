@@ -23,10 +23,10 @@ impl Placement {
         Placement { partitioner, partition, partitions, looked_at: 0, elsewhere: 0 }
     }
 
-    pub fn look(&mut self, input: &Input) {
+    pub fn look(&mut self, input: &Input<'_>) {
         let account_id = match input {
-            Input::Billed(event) => &event.account_id,
-            Input::Command(command) => &command.account_id,
+            Input::Billed(event) => &*event.account_id,
+            Input::Command(command) => command.account_id.as_str(),
             Input::Tick | Input::Rejected(_) => return,
         };
         if self.looked_at < LOOKED_AT_MAX {

@@ -4,6 +4,7 @@
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
+use super::ahead::{Ahead, scopes_of};
 use super::decision::Decision;
 use super::dedup::{Seen, digest16};
 use super::evaluate::{Holding, Looked, Trigger};
@@ -11,7 +12,7 @@ use super::event::{BilledEvent, Position, Reason};
 use super::group::{DayGroup, LimitNumber};
 use super::limit::{Amount, Measure, Only, ScopeKind, Window};
 use super::limit_state::Place;
-use super::scopes::{ScopeKey, ScopeNumber};
+use super::scopes::ScopeNumber;
 use super::sliding::Sliding;
 use super::state::State;
 use super::tally::{AccountNumber, Calendar, Tally};
@@ -31,18 +32,21 @@ struct Concerned {
 
 /// An event on its way, with what several steps need.
 struct Billed<'a> {
-    event: &'a BilledEvent,
+    event: &'a BilledEvent<'a>,
     position: &'a Position,
     account: AccountNumber,
     now: Millis,
-    day: Day,
-    month: Month,
+    /// The day and the month in which it occurred.
+    windows: (Day, Month),
+    /// Those of `now`.
+    present: (Day, Month),
 }
 
 impl State {
     pub(super) fn billed(
         &mut self,
-        event: &BilledEvent,
+        event: &BilledEvent<'_>,
+        ahead: &Ahead,
         position: &Position,
         out: &mut Vec<Decision>,
     ) {
@@ -51,8 +55,8 @@ impl State {
             let detail = format!("occurred_at {} is over 24 h ahead of {now}", event.occurred_at);
             return self.reject_event(Reason::FutureEvent, event, detail, position, out);
         }
-        let account = self.account(&event.account_id);
-        match self.dedup.check(account, event, now) {
+        let account = ahead.account.unwrap_or_else(|| self.account(&event.account_id));
+        match self.dedup.check(account, &ahead.id, now) {
             Seen::New => {}
             Seen::Duplicate => {
                 self.counts.duplicates += 1;
@@ -64,10 +68,11 @@ impl State {
             }
         }
         self.count(event);
-        let (day, month) = (event.occurred_at.day(), event.occurred_at.month());
-        let billed = Billed { event, position, account, now, day, month };
+        let windows = self.months.windows(event.occurred_at);
+        let present = self.months_of_now.windows(now);
+        let billed = Billed { event, position, account, now, windows, present };
         let mut concerned = SmallVec::<[Concerned; 8]>::new();
-        self.add_to_tallies(&billed, &mut concerned);
+        self.add_to_tallies(&billed, ahead, &mut concerned);
         self.look_for_numbers(&billed, &mut concerned);
         if concerned.len() > 1 {
             let limit_id = |one: &Concerned| self.limit(one.number).spec.limit_id.as_str();
@@ -82,16 +87,16 @@ impl State {
     fn reject_event(
         &mut self,
         reason: Reason,
-        event: &BilledEvent,
+        event: &BilledEvent<'_>,
         detail: String,
         position: &Position,
         out: &mut Vec<Decision>,
     ) {
-        let ids = (Some(event.event_id.as_str()), None);
+        let ids = (Some(&*event.event_id), None);
         self.reject(reason, &event.account_id, ids, detail, position, out);
     }
 
-    fn count(&mut self, event: &BilledEvent) {
+    fn count(&mut self, event: &BilledEvent<'_>) {
         let counts = &mut self.counts;
         counts.events += 1;
         counts.cost = counts.cost.checked_add(event.cost).expect("a log's cost fits 127 bits");
@@ -100,22 +105,21 @@ impl State {
 
     /// Adds the event to its account, feature, profile and country in its own day and month (L5).
     /// The limits there that may have to tell something are `concerned`.
-    fn add_to_tallies(&mut self, billed: &Billed<'_>, concerned: &mut impl Extend<Concerned>) {
+    fn add_to_tallies(
+        &mut self,
+        billed: &Billed<'_>,
+        ahead: &Ahead,
+        concerned: &mut impl Extend<Concerned>,
+    ) {
         let event = billed.event;
-        let scopes = [
-            (ScopeKind::Account, Some("")),
-            (ScopeKind::Feature, Some(event.feature.as_str())),
-            (ScopeKind::Profile, event.profile_id.as_deref()),
-            (ScopeKind::Country, event.country.as_deref()),
-        ];
-        let present = (billed.day == billed.now.day(), billed.month == billed.now.month());
+        let (windows, now) = (billed.windows, billed.present);
+        let present = (windows.0 == now.0, windows.1 == now.1);
         let share = Tally { cost: event.cost, requests: u64::from(event.requests) };
-        for (kind, id) in scopes {
+        for ((kind, id), found) in scopes_of(event).into_iter().zip(ahead.scopes) {
             let Some(id) = id else { continue };
-            let scope = self.scope_of_event(billed.account, kind, id);
-            let windows = (billed.day, billed.month);
+            let scope = found.unwrap_or_else(|| self.scope(billed.account, kind, id));
             let (day, month) = self.scopes.add(scope, windows, event.cost, event.requests);
-            for watch in &self.scopes.row(scope).watches {
+            for watch in self.scopes.row(scope).watches() {
                 let (tally, present) =
                     if watch.monthly { (&month, present.1) } else { (&day, present.0) };
                 let after = watch.units(tally);
@@ -126,18 +130,6 @@ impl State {
                 }
             }
         }
-    }
-
-    fn scope_of_event(&mut self, account: AccountNumber, kind: ScopeKind, id: &str) -> ScopeNumber {
-        let known = &self.accounts[account.0 as usize].scope;
-        if let (ScopeKind::Account, Some(scope)) = (kind, known) {
-            return *scope;
-        }
-        let scope = self.scope(&ScopeKey { account, kind, id });
-        if kind == ScopeKind::Account {
-            self.accounts[account.0 as usize].scope = Some(scope);
-        }
-        scope
     }
 
     /// The limits on its recipient and its sender, on each or on this one.
@@ -181,10 +173,10 @@ impl State {
             }
             (_, Measure::Recipients) => self.reach_recipient(billed, number, out),
             (Window::Day, _) => {
-                self.look_at_tally(billed, concerned, Calendar::Day(billed.day), out);
+                self.look_at_tally(billed, concerned, Calendar::Day(billed.windows.0), out);
             }
             (Window::Month, _) => {
-                self.look_at_tally(billed, concerned, Calendar::Month(billed.month), out);
+                self.look_at_tally(billed, concerned, Calendar::Month(billed.windows.1), out);
             }
         }
     }
@@ -212,7 +204,7 @@ impl State {
         let before = after.without(billed.event.cost, billed.event.requests);
         let measure = limit.spec.measure;
         let (total_before, total_after) = (amount_of(measure, before), amount_of(measure, after));
-        let watch = row.watches.iter_mut().find(|watch| watch.number == number);
+        let watch = row.watches_mut().iter_mut().find(|watch| watch.number == number);
         watch.expect("it was found there").settle(&limit.spec, total_after.units());
         let hold =
             |total: Amount| Holding::of(&limit.spec, limit.version, total.units(), || bounds.end);
@@ -261,16 +253,16 @@ impl State {
         out: &mut Vec<Decision>,
     ) {
         let Some(recipient) = &billed.event.recipient else { return };
-        if billed.event.requests == 0 || billed.day < billed.now.day() {
+        if billed.event.requests == 0 || billed.windows.0 < billed.present.0 {
             return;
         }
         let group = self.group_of(number, billed.event);
-        let key = DayGroup { day: billed.day, group };
+        let key = DayGroup { day: billed.windows.0, group };
         let count = |state: &State| state.distincts.get(number, &key).map_or(0, |row| row.count());
         let counted = count(self);
         self.distincts.change(number, &key).add(digest16(recipient));
         let now_counted = count(self);
-        let bounds = Calendar::Day(billed.day).bounds();
+        let bounds = Calendar::Day(billed.windows.0).bounds();
         if bounds.start > billed.now {
             return self.set_timer_at_most(number, key.group, bounds.start);
         }
@@ -291,7 +283,7 @@ impl State {
     }
 
     /// The event's group: its number where the limit means each, else the one group.
-    fn group_of(&self, number: LimitNumber, event: &BilledEvent) -> CompactString {
+    fn group_of(&self, number: LimitNumber, event: &BilledEvent<'_>) -> CompactString {
         let limit = self.limit(number);
         if !limit.means_each() {
             return CompactString::const_new("");
@@ -300,7 +292,8 @@ impl State {
             ScopeKind::Sender => &event.sender,
             _ => &event.recipient,
         };
-        id.clone().expect("a limit on numbers concerns only events that have one")
+        let id = id.as_deref().expect("a limit on numbers concerns only events that have one");
+        id.into()
     }
 }
 
@@ -311,7 +304,7 @@ pub(super) fn amount_of(measure: Measure, tally: Tally) -> Amount {
     }
 }
 
-fn counts_for(only: &Only, event: &BilledEvent) -> bool {
-    let purpose = only.purpose.is_none() || only.purpose == event.purpose;
-    purpose && only.feature.as_ref().is_none_or(|feature| *feature == event.feature)
+fn counts_for(only: &Only, event: &BilledEvent<'_>) -> bool {
+    let purpose = only.purpose.is_none() || only.purpose.as_deref() == event.purpose.as_deref();
+    purpose && only.feature.as_ref().is_none_or(|feature| *feature == *event.feature)
 }

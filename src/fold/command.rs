@@ -127,7 +127,7 @@ impl State {
     /// The limit's content changed: what its scope's row knows of it is no longer so.
     fn unsettle(&mut self, account: AccountNumber, spec: &LimitSpec, number: LimitNumber) {
         if let Some(scope) = self.scopes.find(&scope_key(account, &spec.scope)) {
-            let watches = &mut self.scopes.row_mut(scope).watches;
+            let watches = self.scopes.row_mut(scope).watches_mut();
             watches.iter_mut().filter(|watch| watch.number == number).for_each(Watch::unsettle);
         }
     }

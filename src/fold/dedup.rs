@@ -9,10 +9,9 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use sha2::{Digest, Sha256};
-use smallvec::SmallVec;
-use uuid::Uuid;
 
 use super::event::BilledEvent;
+use super::scope_key::canonical_uuid;
 use super::tally::AccountNumber;
 use crate::time::Millis;
 
@@ -87,8 +86,8 @@ impl Default for Dedup {
 
 impl Dedup {
     /// Looks an event up and, if it is new, remembers it from `now` on.
-    pub fn check(&mut self, account: AccountNumber, event: &BilledEvent, now: Millis) -> Seen {
-        let (key, payload) = (key(account, event), payload(event));
+    pub fn check(&mut self, account: AccountNumber, event: &EventId, now: Millis) -> Seen {
+        let (key, payload) = (event.key(account), event.payload);
         let fresh = key.known(now.minute(), payload);
         let forgotten_before = self.forgotten_before;
         match self.entry(&key) {
@@ -104,6 +103,14 @@ impl Dedup {
         key.pack(payload, &mut self.fresh_of(now.minute()).packed);
         self.sweep_some();
         Seen::New
+    }
+
+    /// Whether memory holds the id, forgotten or not.
+    pub fn holds(&self, account: AccountNumber, event: &EventId) -> bool {
+        let key = event.key(account);
+        let hash = key.hash();
+        let shard = &self.shards[(hash >> 32) as usize % SHARDS];
+        shard.find(hash, |known| known.key() == key).is_some()
     }
 
     /// Moves the dedup window on: ids are remembered while their age in minutes is at most
@@ -234,24 +241,32 @@ impl DedupKey {
     }
 }
 
-fn key(account: AccountNumber, event: &BilledEvent) -> DedupKey {
-    let idempotency = event.idempotency_key.is_some();
-    let id = event.idempotency_key.as_ref().unwrap_or(&event.event_id);
-    DedupKey { id: sixteen(id), account: account.0, idempotency }
+/// What an event is known by inside its account.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EventId {
+    id: [u64; 2],
+    payload: u32,
+    idempotency: bool,
 }
 
-/// The 16 bytes of an id. Only the canonical spelling of a UUID is taken by value, so that two
-/// texts never share an id.
-fn sixteen(id: &str) -> [u64; 2] {
-    if id.len() == 36
-        && !id.bytes().any(|byte| byte.is_ascii_uppercase())
-        && let Ok(uuid) = Uuid::try_parse(id)
-    {
-        let (high, low) = uuid.as_u64_pair();
-        return [high, low];
+impl EventId {
+    /// `scratch` is for the work alone.
+    pub fn of(event: &BilledEvent<'_>, scratch: &mut Vec<u8>) -> EventId {
+        let idempotency = event.idempotency_key.is_some();
+        let id = event.idempotency_key.as_ref().unwrap_or(&event.event_id);
+        EventId { id: sixteen(id), payload: payload(event, scratch), idempotency }
     }
-    let digest = digest16(id);
-    [(digest >> 64) as u64, digest as u64]
+
+    fn key(&self, account: AccountNumber) -> DedupKey {
+        DedupKey { id: self.id, account: account.0, idempotency: self.idempotency }
+    }
+}
+
+/// The 16 bytes of an id: a UUID's own in its canonical spelling, else of its digest.
+fn sixteen(id: &str) -> [u64; 2] {
+    let bytes = canonical_uuid(id).unwrap_or_else(|| digest16(id).to_be_bytes());
+    let number = u128::from_be_bytes(bytes);
+    [(number >> 64) as u64, number as u64]
 }
 
 /// The first 16 bytes of the text's SHA-256.
@@ -262,8 +277,8 @@ pub(super) fn digest16(text: &str) -> u128 {
 }
 
 /// A check over what makes two events the same (FORMATS.md, evaluation 2); cost goes by value.
-fn payload(event: &BilledEvent) -> u32 {
-    let mut bytes = SmallVec::<[u8; 256]>::new();
+fn payload(event: &BilledEvent<'_>, bytes: &mut Vec<u8>) -> u32 {
+    bytes.clear();
     let mut text = |text: Option<&str>| {
         // No text holds 0xFF bytes, so the marks keep neighbours apart.
         bytes.extend_from_slice(text.map_or(&[0xFF, 0xFE][..], str::as_bytes));
@@ -277,5 +292,5 @@ fn payload(event: &BilledEvent) -> u32 {
     text(event.purpose.as_deref());
     bytes.extend_from_slice(&event.requests.to_be_bytes());
     bytes.extend_from_slice(&event.cost.0.to_be_bytes());
-    crc32fast::hash(&bytes)
+    crc32fast::hash(bytes)
 }

@@ -18,7 +18,7 @@ use crate::time::Millis;
 /// What moved the fold to look at a limit.
 #[derive(Clone, Copy)]
 pub(super) enum Trigger<'a> {
-    Event(&'a BilledEvent, &'a Position),
+    Event(&'a BilledEvent<'a>, &'a Position),
     Command(&'a Command, &'a Position),
     WindowEnd,
 }
@@ -27,7 +27,7 @@ impl Trigger<'_> {
     fn cause(&self) -> Cause {
         match *self {
             Trigger::Event(event, position) => {
-                let (event_id, position) = (event.event_id.clone(), position.clone());
+                let (event_id, position) = ((&*event.event_id).into(), position.clone());
                 let occurred_at = event.occurred_at;
                 if event.cost < Money::ZERO {
                     Cause::Correction { event_id, occurred_at, position }

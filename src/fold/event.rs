@@ -2,6 +2,7 @@
 //! Promise: a value of these types passed rule 1 of FORMATS.md (decodable and valid, as far as
 //! that shows without the state). The decoders in `wire` make them; nothing else does.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,18 +12,21 @@ use super::limit::LimitSpec;
 use crate::money::Money;
 use crate::time::Millis;
 
+/// A text that stands in the bytes of its line, wherever no escape keeps it from that.
+pub type Text<'a> = Cow<'a, str>;
+
 /// One line of a log or one record of a topic, with the time at which it reached the log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    pub input: Input,
+pub struct Line<'a> {
+    pub input: Input<'a>,
     /// Time at which the line reached the log. Unused for `Input::Rejected`.
     pub recorded_at: Millis,
     pub position: Position,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    Billed(BilledEvent),
+pub enum Input<'a> {
+    Billed(BilledEvent<'a>),
     Command(Command),
     /// Moves `now` to the line's `recorded_at` and does nothing else.
     Tick,
@@ -32,25 +36,60 @@ pub enum Input {
 
 /// Something that was charged (FORMATS.md, "Billed event"). An empty optional text is `None`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BilledEvent {
+pub struct BilledEvent<'a> {
     /// 1..=128 code points.
-    pub event_id: CompactString,
-    pub idempotency_key: Option<CompactString>,
+    pub event_id: Text<'a>,
+    pub idempotency_key: Option<Text<'a>>,
     /// 1..=128 code points.
-    pub account_id: CompactString,
-    pub profile_id: Option<CompactString>,
+    pub account_id: Text<'a>,
+    pub profile_id: Option<Text<'a>>,
     /// `[a-z][a-z0-9_]*`.
-    pub feature: CompactString,
+    pub feature: Text<'a>,
     /// Two letters, upper case.
-    pub country: Option<CompactString>,
-    pub sender: Option<CompactString>,
-    pub recipient: Option<CompactString>,
-    pub purpose: Option<CompactString>,
+    pub country: Option<Text<'a>>,
+    pub sender: Option<Text<'a>>,
+    pub recipient: Option<Text<'a>>,
+    pub purpose: Option<Text<'a>>,
     /// 0..=10^9.
     pub requests: u32,
     /// Absolute value below 10^12 USD; negative is a correction (C4).
     pub cost: Money,
     pub occurred_at: Millis,
+}
+
+impl Input<'_> {
+    /// The same without the bytes that it was decoded from.
+    #[must_use]
+    pub fn into_owned(self) -> Input<'static> {
+        match self {
+            Input::Billed(event) => Input::Billed(event.into_owned()),
+            Input::Command(command) => Input::Command(command),
+            Input::Tick => Input::Tick,
+            Input::Rejected(refusal) => Input::Rejected(refusal),
+        }
+    }
+}
+
+impl BilledEvent<'_> {
+    /// The same without the bytes that it was decoded from.
+    #[must_use]
+    pub fn into_owned(self) -> BilledEvent<'static> {
+        let own = |text: Text<'_>| Cow::Owned(text.into_owned());
+        BilledEvent {
+            event_id: own(self.event_id),
+            idempotency_key: self.idempotency_key.map(own),
+            account_id: own(self.account_id),
+            profile_id: self.profile_id.map(own),
+            feature: own(self.feature),
+            country: self.country.map(own),
+            sender: self.sender.map(own),
+            recipient: self.recipient.map(own),
+            purpose: self.purpose.map(own),
+            requests: self.requests,
+            cost: self.cost,
+            occurred_at: self.occurred_at,
+        }
+    }
 }
 
 /// A recorded change of a setting (FORMATS.md, "Command"). Only limits touch the fold.

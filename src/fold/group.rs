@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use foldhash::quality::FixedState;
 
 use super::limit_state::Arming;
-use super::table::{Epoch, Map, Table};
+use super::table::{Epoch, Table};
 use crate::time::Day;
 
 /// Number of a limit inside one `State`: never stored, never used again.
@@ -54,26 +54,34 @@ pub struct DayGroup {
 /// The groups of every limit, a table a limit.
 #[derive(Debug)]
 pub(super) struct Groups<G, V> {
-    tables: Map<LimitNumber, Table<G, V>>,
+    /// By the limit's number.
+    tables: Vec<Option<Box<Table<G, V>>>>,
     epoch: Epoch,
 }
 
 impl<G: Clone + Eq + Hash + Ord, V: Default> Groups<G, V> {
     pub fn new() -> Self {
-        Groups { tables: Map::default(), epoch: 1 }
+        Groups { tables: Vec::new(), epoch: 1 }
+    }
+
+    fn of(&self, limit: LimitNumber) -> Option<&Table<G, V>> {
+        self.tables.get(limit.0 as usize)?.as_deref()
     }
 
     pub fn contains(&self, limit: LimitNumber, group: &G) -> bool {
-        self.tables.get(&limit).is_some_and(|table| table.contains(group))
+        self.of(limit).is_some_and(|table| table.contains(group))
     }
 
     pub fn get(&self, limit: LimitNumber, group: &G) -> Option<&V> {
-        self.tables.get(&limit)?.get(group)
+        self.of(limit)?.get(group)
     }
 
     fn table(&mut self, limit: LimitNumber) -> &mut Table<G, V> {
-        let epoch = self.epoch;
-        self.tables.entry(limit).or_insert_with(|| Table::at(epoch))
+        let at = limit.0 as usize;
+        if at >= self.tables.len() {
+            self.tables.resize_with(at + 1, || None);
+        }
+        self.tables[at].get_or_insert_with(|| Box::new(Table::at(self.epoch)))
     }
 
     pub fn change(&mut self, limit: LimitNumber, group: &G) -> &mut V {
@@ -86,33 +94,38 @@ impl<G: Clone + Eq + Hash + Ord, V: Default> Groups<G, V> {
 
     /// The limit's groups in byte order.
     pub fn sorted(&self, limit: LimitNumber) -> Vec<G> {
-        let Some(table) = self.tables.get(&limit) else { return Vec::new() };
+        let Some(table) = self.of(limit) else { return Vec::new() };
         let mut groups: Vec<G> = table.keys().cloned().collect();
         groups.sort_unstable();
         groups
     }
 
     pub fn remove(&mut self, limit: LimitNumber) {
-        self.tables.remove(&limit);
+        if let Some(table) = self.tables.get_mut(limit.0 as usize) {
+            *table = None;
+        }
     }
 
-    #[expect(clippy::iter_over_hash_type, reason = "rows are written by key, in any order")]
     pub fn freeze(&mut self, mut write: impl FnMut(LimitNumber, &G, &mut V)) {
-        for (limit, table) in &mut self.tables {
-            table.freeze(|group, value| write(*limit, group, value));
+        for (number, table) in (0..).map(LimitNumber).zip(&mut self.tables) {
+            if let Some(table) = table {
+                table.freeze(|group, value| write(number, group, value));
+            }
         }
         self.epoch += 1;
     }
 
     /// As `Table::evict`; a limit's empty table goes too.
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
-        let evicted =
-            self.tables.values_mut().map(|table| table.evict(written, unused_since)).sum();
-        self.tables.retain(|_, table| table.len() > 0);
+        let mut evicted = 0;
+        for table in &mut self.tables {
+            evicted += table.as_mut().map_or(0, |table| table.evict(written, unused_since));
+            table.take_if(|table| table.len() == 0);
+        }
         evicted
     }
 
     pub fn len(&self) -> usize {
-        self.tables.values().map(Table::len).sum()
+        self.tables.iter().flatten().map(|table| table.len()).sum()
     }
 }

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod event;
 pub mod limit;
 
+mod ahead;
 mod billed;
 mod command;
 mod dedup;
@@ -19,6 +20,8 @@ mod evaluate;
 mod group;
 mod limit_state;
 mod rows;
+mod scope_key;
+mod scope_row;
 mod scopes;
 mod sliding;
 mod state;

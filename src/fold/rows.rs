@@ -12,8 +12,9 @@ use super::event::{BilledEvent, Change, Command, Input, Line};
 use super::group::{DayGroup, Distinct, LimitNumber};
 use super::limit::{LimitSpec, Measure, Scope, ScopeKind, Window};
 use super::limit_state::{Arming, Limit, Place};
+use super::scope_key::ScopeKey;
 use super::sliding::Sliding;
-use super::state::{Account, Counts, State, scope_key};
+use super::state::{Account, Counts, State};
 use super::table::Epoch;
 use super::tally::{AccountNumber, Calendar, Tally};
 use super::timer::{TIMERS_PER_RECORD_MAX, Timer};
@@ -190,11 +191,7 @@ impl State {
     /// Lets go of rows that the store has as of epoch `written` and that were not used since epoch
     /// `unused_since`. Accounts, limits, timers and dedup ids stay.
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
-        let tallies = self.scopes.evict(written, unused_since);
-        if tallies > 0 {
-            self.accounts.iter_mut().for_each(|account| account.scope = None);
-        }
-        tallies
+        self.scopes.evict(written, unused_since)
             + self.slidings.evict(written, unused_since)
             + self.distincts.evict(written, unused_since)
     }
@@ -269,7 +266,8 @@ impl State {
     pub fn load(&mut self, row: Loaded) {
         match row {
             Loaded::Tally(key, tally) => {
-                let number = self.scope(&scope_key(key.account, &key.scope));
+                let id = key.scope.id.as_deref().unwrap_or("");
+                let number = self.scope(key.account, key.scope.kind, id);
                 self.scopes.load(number, key.window, tally);
             }
             Loaded::Sliding(limit, group, sliding) => {
@@ -293,11 +291,7 @@ impl State {
     /// The rows that folding `lines` and then moving `now` to `to` needs and memory lacks, each
     /// once. All lines but the first must leave `now` in the UTC day to which the first moves it.
     #[must_use]
-    pub fn needs<'a>(
-        &mut self,
-        lines: impl IntoIterator<Item = &'a Line>,
-        to: Millis,
-    ) -> Vec<Need> {
+    pub fn needs(&mut self, lines: &[Line<'_>], to: Millis) -> Vec<Need> {
         let mut needs = Vec::new();
         let mut now = self.now.unwrap_or(Millis(0));
         for line in lines {
@@ -326,13 +320,13 @@ impl State {
         needs
     }
 
-    fn need_for_event(&mut self, event: &BilledEvent, now: Millis, needs: &mut Vec<Need>) {
-        let Some(account) = self.account_numbers.get(&event.account_id).copied() else { return };
+    fn need_for_event(&mut self, event: &BilledEvent<'_>, now: Millis, needs: &mut Vec<Need>) {
+        let Some(account) = self.account_numbers.get(&*event.account_id).copied() else { return };
         let scopes = [
             (ScopeKind::Account, None),
-            (ScopeKind::Feature, Some(&event.feature)),
-            (ScopeKind::Profile, event.profile_id.as_ref()),
-            (ScopeKind::Country, event.country.as_ref()),
+            (ScopeKind::Feature, Some(&*event.feature)),
+            (ScopeKind::Profile, event.profile_id.as_deref()),
+            (ScopeKind::Country, event.country.as_deref()),
         ];
         let at = event.occurred_at;
         for (kind, id) in scopes {
@@ -348,9 +342,14 @@ impl State {
             [(ScopeKind::Recipient, &event.recipient), (ScopeKind::Sender, &event.sender)]
         {
             let Some(number) = number else { continue };
-            for id in [None, Some(number.as_str())] {
+            for id in [None, Some(&**number)] {
                 let place = Place { account, kind, id };
-                numbers.extend(self.limits.at(&place).iter().map(|limit| (*limit, number.clone())));
+                numbers.extend(
+                    self.limits
+                        .at(&place)
+                        .iter()
+                        .map(|limit| (*limit, CompactString::from(&**number))),
+                );
             }
         }
         for (limit, number) in numbers {
@@ -372,7 +371,7 @@ impl State {
             && let Some(window) = Calendar::holding(&spec.window, now)
             && spec.measure != Measure::Recipients
         {
-            let (kind, id) = (spec.scope.kind, spec.scope.id.as_ref());
+            let (kind, id) = (spec.scope.kind, spec.scope.id.as_deref());
             self.need_tally(account, kind, id, window, needs);
             self.need_tally(account, kind, id, window.next(), needs);
         }
@@ -414,7 +413,7 @@ impl State {
             }
             (Window::Day | Window::Month, _) => {
                 let window = Calendar::holding(&spec.window, at).expect("a calendar window");
-                let (kind, id) = (spec.scope.kind, spec.scope.id.as_ref());
+                let (kind, id) = (spec.scope.kind, spec.scope.id.as_deref());
                 self.need_tally(account, kind, id, window, needs);
                 self.need_tally(account, kind, id, window.previous(), needs);
             }
@@ -425,12 +424,14 @@ impl State {
         &self,
         account: AccountNumber,
         kind: ScopeKind,
-        id: Option<&CompactString>,
+        id: Option<&str>,
         window: Calendar,
         needs: &mut Vec<Need>,
     ) {
-        let scope = Scope { kind, id: id.cloned() };
-        if self.tally(account, &scope, window).is_none() {
+        let key = ScopeKey::new(account, kind, id.unwrap_or(""));
+        let row = self.scopes.find(&key).map(|number| self.scopes.row(number));
+        if row.and_then(|row| row.tally(window)).is_none() {
+            let scope = Scope { kind, id: id.map(CompactString::from) };
             needs.push(Need::Tally(TallyRef { account, scope, window }));
         }
     }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
+use super::ahead::{Ahead, LINES_AHEAD};
 use super::decision::{Decision, Rejected};
 use super::dedup::Dedup;
 use super::event::{Input, Line, Position, Reason, Refusal};
 use super::group::{DayGroup, Distinct, Groups, LimitNumber};
 use super::limit::{LimitSpec, Scope, ScopeKind};
 use super::limit_state::{Arming, Limit, Limits, Place, built_in};
-use super::scopes::{ScopeKey, ScopeNumber, Scopes};
+use super::scope_key::ScopeKey;
+use super::scopes::{ScopeNumber, Scopes};
 use super::sliding::Sliding;
 use super::table::Map;
-use super::tally::{AccountNumber, Calendar, Tally, Total};
+use super::tally::{AccountNumber, Calendar, Months, Tally, Total};
 use super::timer::Timer;
 use super::watch::{EachWatch, Watch};
 use crate::money::Money;
@@ -55,8 +57,6 @@ pub(super) struct Account {
     pub sequence: u64,
     /// Versions of limits that were removed: a limit set again under the id goes on from there.
     pub retired: BTreeMap<CompactString, u32>,
-    /// The row of the account's own totals, while it is in memory.
-    pub scope: Option<ScopeNumber>,
     /// Its limits on each number by itself.
     pub each: SmallVec<[EachWatch; 1]>,
     /// How many of its limits are on one number by name.
@@ -65,7 +65,7 @@ pub(super) struct Account {
 
 impl Account {
     pub fn new(id: CompactString, sequence: u64, retired: BTreeMap<CompactString, u32>) -> Account {
-        Account { id, sequence, retired, scope: None, each: SmallVec::new(), numbered: 0 }
+        Account { id, sequence, retired, each: SmallVec::new(), numbered: 0 }
     }
 }
 
@@ -85,6 +85,12 @@ pub struct State {
     pub(super) dedup: Dedup,
     pub(super) changed: Changed,
     pub(super) builtin: Arc<LimitSpec>,
+    /// Of events, and of `now`.
+    pub(super) months: Months,
+    pub(super) months_of_now: Months,
+    /// Memory that is used again; nothing in it outlives a call.
+    pub(super) scratch: Vec<u8>,
+    ahead: Vec<Option<Ahead>>,
 }
 
 /// Rows without a table of their own that changed since the last checkpoint.
@@ -116,6 +122,10 @@ impl State {
             dedup: Dedup::default(),
             changed: Changed::default(),
             builtin: Arc::new(built_in()),
+            months: Months::default(),
+            months_of_now: Months::default(),
+            scratch: Vec::new(),
+            ahead: Vec::new(),
         }
     }
 
@@ -133,16 +143,33 @@ impl State {
         self.dedup_minutes = dedup_minutes;
     }
 
-    /// Folds one line: moves `now`, fires the timers due, then takes the line in.
-    pub fn fold_line(&mut self, line: &Line, out: &mut Vec<Decision>) {
-        match &line.input {
-            Input::Rejected(refusal) => self.refuse(refusal, &line.position, out),
-            Input::Tick => self.advance(line.recorded_at, out),
-            Input::Billed(event) => {
-                self.advance(line.recorded_at, out);
-                self.billed(event, &line.position, out);
+    /// Folds lines in order: each moves `now`, fires the timers due, and then is taken in.
+    pub fn fold_lines(&mut self, lines: &[Line<'_>], out: &mut Vec<Decision>) {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        for lines in lines.chunks(LINES_AHEAD) {
+            self.look_ahead(lines, &mut ahead);
+            for (line, ahead) in lines.iter().zip(&ahead) {
+                self.fold_one(line, ahead.as_ref(), out);
             }
-            Input::Command(command) => {
+        }
+        self.ahead = ahead;
+    }
+
+    /// Folds one line.
+    pub fn fold_line(&mut self, line: &Line<'_>, out: &mut Vec<Decision>) {
+        self.fold_lines(std::slice::from_ref(line), out);
+    }
+
+    fn fold_one(&mut self, line: &Line<'_>, ahead: Option<&Ahead>, out: &mut Vec<Decision>) {
+        match (&line.input, ahead) {
+            (Input::Rejected(refusal), _) => self.refuse(refusal, &line.position, out),
+            (Input::Tick, _) => self.advance(line.recorded_at, out),
+            (Input::Billed(event), ahead) => {
+                let ahead = ahead.expect("billed events were looked at");
+                self.advance(line.recorded_at, out);
+                self.billed(event, ahead, &line.position, out);
+            }
+            (Input::Command(command), _) => {
                 self.advance(line.recorded_at, out);
                 self.command(command, &line.position, out);
             }
@@ -196,14 +223,15 @@ impl State {
     }
 
     /// The account's number; a new account gets the built-in limit at once (O1).
-    pub(super) fn account(&mut self, id: &CompactString) -> AccountNumber {
+    pub(super) fn account(&mut self, id: &str) -> AccountNumber {
         if let Some(number) = self.account_numbers.get(id) {
             return *number;
         }
         let next = u32::try_from(self.accounts.len()).expect("fewer than 2^32 accounts");
         let number = AccountNumber(next);
+        let id = CompactString::from(id);
         self.account_numbers.insert(id.clone(), number);
-        self.accounts.push(Account::new(id.clone(), 0, BTreeMap::new()));
+        self.accounts.push(Account::new(id, 0, BTreeMap::new()));
         self.changed.accounts.insert(number);
         self.create_limit(number, self.builtin.clone(), 1);
         number
@@ -233,7 +261,7 @@ impl State {
         let number = self.limits.insert(limit);
         if let Some(watch) = Watch::of(number, &spec) {
             if let Some(scope) = self.scopes.find(&scope_key(account, &spec.scope)) {
-                self.scopes.row_mut(scope).watches.push(watch);
+                self.scopes.row_mut(scope).rewatch(|watches| watches.push(watch));
             }
             return number;
         }
@@ -251,7 +279,8 @@ impl State {
         let (account, spec) = (&mut self.accounts[limit.account.0 as usize], &limit.spec);
         if Watch::of(number, spec).is_some() {
             if let Some(scope) = self.scopes.find(&scope_key(limit.account, &spec.scope)) {
-                self.scopes.row_mut(scope).watches.retain(|watch| watch.number != number);
+                let others = |watch: &Watch| watch.number != number;
+                self.scopes.row_mut(scope).rewatch(|watches| watches.retain(others));
             }
         } else if EachWatch::of(number, spec).is_some() {
             account.each.retain(|each| each.number != number);
@@ -262,11 +291,16 @@ impl State {
     }
 
     /// The row of a scope's totals.
-    pub(super) fn scope(&mut self, key: &ScopeKey<'_>) -> ScopeNumber {
+    pub(super) fn scope(
+        &mut self,
+        account: AccountNumber,
+        kind: ScopeKind,
+        id: &str,
+    ) -> ScopeNumber {
         let limits = &self.limits;
-        self.scopes.enter(key, || {
-            let id = (key.kind != ScopeKind::Account).then_some(key.id);
-            let place = Place { account: key.account, kind: key.kind, id };
+        self.scopes.enter(&ScopeKey::new(account, kind, id), || {
+            let id = (kind != ScopeKind::Account).then_some(id);
+            let place = Place { account, kind, id };
             let numbers = limits.at(&place).iter();
             let watch = |number: &LimitNumber| Watch::of(*number, &limits.get(*number)?.spec);
             numbers.filter_map(watch).collect()
@@ -306,5 +340,5 @@ impl State {
 }
 
 pub(super) fn scope_key<'a>(account: AccountNumber, scope: &'a Scope) -> ScopeKey<'a> {
-    ScopeKey { account, kind: scope.kind, id: scope.id.as_deref().unwrap_or("") }
+    ScopeKey::new(account, scope.kind, scope.id.as_deref().unwrap_or(""))
 }

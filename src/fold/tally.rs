@@ -100,3 +100,26 @@ impl Total {
         (&self.account_id, self.scope.kind.as_str(), id, self.window.as_str(), start)
     }
 }
+
+/// Days to months. It remembers the last one: events of a day come together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Months {
+    day: Day,
+    month: Month,
+}
+
+impl Default for Months {
+    fn default() -> Months {
+        Months { day: Millis(0).day(), month: Millis(0).month() }
+    }
+}
+
+impl Months {
+    pub fn windows(&mut self, at: Millis) -> (Day, Month) {
+        let day = at.day();
+        if day != self.day {
+            *self = Months { day, month: at.month() };
+        }
+        (self.day, self.month)
+    }
+}

@@ -67,7 +67,7 @@ impl EachWatch {
     }
 
     /// False when the limit cannot concern the event; true when it may.
-    pub fn may_concern(&self, event: &BilledEvent) -> bool {
+    pub fn may_concern(&self, event: &BilledEvent<'_>) -> bool {
         let id = if self.of_sender { &event.sender } else { &event.recipient };
         id.is_some() && (!self.of_a_purpose || event.purpose.is_some())
     }

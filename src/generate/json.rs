@@ -37,7 +37,7 @@ impl LineWriter {
         out.push(b'\n');
     }
 
-    fn billed(&mut self, event: &BilledEvent, recorded_at: Millis, out: &mut Vec<u8>) {
+    fn billed(&mut self, event: &BilledEvent<'_>, recorded_at: Millis, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"type":"billed","event_id":"#);
         text(out, &event.event_id);
         optional(out, "idempotency_key", event.idempotency_key.as_deref());

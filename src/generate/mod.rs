@@ -12,14 +12,18 @@ mod catalog;
 mod garbage;
 mod json;
 mod limits;
+#[cfg(feature = "engine")]
 mod output;
 mod random;
+#[cfg(feature = "engine")]
 mod topic;
 mod traffic;
 mod world;
 
 pub use json::LineWriter;
+#[cfg(feature = "engine")]
 pub use output::{Destination, Summary, TopicOptions, run, write};
+#[cfg(feature = "engine")]
 pub use topic::Publisher;
 pub use traffic::{Body, Generated, Setting, Traffic};
 
@@ -188,6 +192,7 @@ pub enum Error {
         #[source]
         cause: std::io::Error,
     },
+    #[cfg(feature = "engine")]
     #[error("could not publish to {topic}")]
     Publish {
         topic: String,

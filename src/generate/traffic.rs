@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 
 use super::Options;
 use super::catalog::{COUNTRIES, COUNTRIES_WEIGHT, Country, FEATURES, FEATURES_WEIGHT, Feature};
@@ -11,7 +11,7 @@ use super::garbage;
 use super::limits::Limits;
 use super::random::Draws;
 use super::world::{AccountRank, SENDERS_PER_ACCOUNT, World, hex, uuid_text};
-use crate::fold::event::{BilledEvent, Command};
+use crate::fold::event::{BilledEvent, Command, Text};
 use crate::money::Money;
 use crate::time::{HOUR_MS, MINUTE_MS, Millis};
 
@@ -24,7 +24,7 @@ pub struct Generated {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    Billed(BilledEvent),
+    Billed(BilledEvent<'static>),
     Setting(Setting),
     /// Bytes that must be rejected; the account is the key they are published under.
     Garbage {
@@ -67,7 +67,7 @@ pub struct Traffic {
     limits: Limits,
     /// Lines that come before the next event.
     waiting: VecDeque<Generated>,
-    recent: VecDeque<(Millis, BilledEvent)>,
+    recent: VecDeque<(Millis, BilledEvent<'static>)>,
     pump: Option<Pump>,
     now_us: i64,
     events_left: u64,
@@ -76,9 +76,9 @@ pub struct Traffic {
 /// One-time passwords pumped to one number: what the built-in limit is for (O1).
 struct Pump {
     account: AccountRank,
-    profile_id: CompactString,
-    sender: CompactString,
-    recipient: CompactString,
+    profile_id: Text<'static>,
+    sender: Text<'static>,
+    recipient: Text<'static>,
     country: &'static Country,
     left: u64,
 }
@@ -109,7 +109,7 @@ impl Traffic {
         })
     }
 
-    fn event(&mut self, now: Millis) -> BilledEvent {
+    fn event(&mut self, now: Millis) -> BilledEvent<'static> {
         let shares = self.options.shares;
         if self.draws.chance(shares.duplicates)
             && let Some(repeat) = self.repeat(now)
@@ -142,7 +142,7 @@ impl Traffic {
     }
 
     /// An event of the last minutes, as a client that saw no answer sends it again.
-    fn repeat(&mut self, now: Millis) -> Option<BilledEvent> {
+    fn repeat(&mut self, now: Millis) -> Option<BilledEvent<'static>> {
         while self.recent.front().is_some_and(|(at, _)| now.0 - at.0 > RECENT_MS) {
             self.recent.pop_front();
         }
@@ -151,21 +151,21 @@ impl Traffic {
         }
         let mut event = self.recent[self.draws.below(self.recent.len() as u64) as usize].1.clone();
         if event.idempotency_key.is_some() {
-            event.event_id = uuid_text(self.draws.bits(), self.draws.bits());
+            event.event_id = own(uuid_text(self.draws.bits(), self.draws.bits()));
         }
         Some(event)
     }
 
-    fn fresh(&mut self) -> BilledEvent {
+    fn fresh(&mut self) -> BilledEvent<'static> {
         let account = self.world.draw_account(&mut self.draws);
         let profile = self.world.draw_profile(&mut self.draws);
         let feature = self.draws.weighted(&FEATURES, FEATURES_WEIGHT, |row| row.1).0;
         let mut event = BilledEvent {
-            event_id: uuid_text(self.draws.bits(), self.draws.bits()),
+            event_id: own(uuid_text(self.draws.bits(), self.draws.bits())),
             idempotency_key: None,
-            account_id: self.world.account_id(account),
+            account_id: own(self.world.account_id(account)),
             profile_id: None,
-            feature: CompactString::const_new(feature.as_str()),
+            feature: feature.as_str().into(),
             country: None,
             sender: None,
             recipient: None,
@@ -175,7 +175,7 @@ impl Traffic {
             occurred_at: self.options.start,
         };
         if feature.is_message() {
-            event.profile_id = Some(self.world.profile_id(account, profile));
+            event.profile_id = Some(own(self.world.profile_id(account, profile)));
             self.address(account, feature, &mut event);
         } else {
             event.requests = u32::from(feature == Feature::Api);
@@ -185,19 +185,25 @@ impl Traffic {
     }
 
     /// Fills in who sends what to whom in which country, and what that costs.
-    fn address(&mut self, account: AccountRank, feature: Feature, event: &mut BilledEvent) {
+    fn address(
+        &mut self,
+        account: AccountRank,
+        feature: Feature,
+        event: &mut BilledEvent<'static>,
+    ) {
         let country = self.draws.weighted(&COUNTRIES, COUNTRIES_WEIGHT, |country| country.weight);
         let recipient = self.world.draw_recipient(account, country, &mut self.draws);
-        event.country = Some(CompactString::const_new(country.code));
-        event.sender = Some(self.world.sender(account, self.draws.below(SENDERS_PER_ACCOUNT)));
-        event.recipient = Some(recipient);
+        event.country = Some(country.code.into());
+        let sender = self.world.sender(account, self.draws.below(SENDERS_PER_ACCOUNT));
+        event.sender = Some(own(sender));
+        event.recipient = Some(own(recipient));
         let otp = self.draws.chance(self.options.shares.otp);
         let purpose = match (otp, self.draws.below(8)) {
             (true, _) => "otp",
             (false, 0..=4) => "transactional",
             (false, _) => "marketing",
         };
-        event.purpose = Some(CompactString::const_new(purpose));
+        event.purpose = Some(purpose.into());
         let price = match feature {
             Feature::Whatsapp => country.sms_micros / 4 * 3,
             // A call of one to twenty tenths of a minute.
@@ -230,21 +236,21 @@ impl Traffic {
     }
 
     /// The next one-time password of a pump that is going on, in one event of four.
-    fn pumped(&mut self) -> Option<BilledEvent> {
+    fn pumped(&mut self) -> Option<BilledEvent<'static>> {
         if self.pump.is_none() || self.draws.below(4) > 0 {
             return None;
         }
         let pump = self.pump.as_mut()?;
         let event = BilledEvent {
-            event_id: uuid_text(self.draws.bits(), self.draws.bits()),
+            event_id: own(uuid_text(self.draws.bits(), self.draws.bits())),
             idempotency_key: None,
-            account_id: self.world.account_id(pump.account),
+            account_id: own(self.world.account_id(pump.account)),
             profile_id: Some(pump.profile_id.clone()),
-            feature: CompactString::const_new("sms"),
-            country: Some(CompactString::const_new(pump.country.code)),
+            feature: "sms".into(),
+            country: Some(pump.country.code.into()),
             sender: Some(pump.sender.clone()),
             recipient: Some(pump.recipient.clone()),
-            purpose: Some(CompactString::const_new("otp")),
+            purpose: Some("otp".into()),
             requests: 1,
             cost: Money(pump.country.sms_micros.into()),
             occurred_at: self.options.start,
@@ -257,10 +263,10 @@ impl Traffic {
     }
 
     /// One event in eight comes from a client that names its requests.
-    fn idempotency(&mut self, event: &mut BilledEvent) {
+    fn idempotency(&mut self, event: &mut BilledEvent<'static>) {
         if self.draws.below(8) == 0 {
             let key = hex(self.draws.bits());
-            event.idempotency_key = Some(format_compact!("req-{key}"));
+            event.idempotency_key = Some(format!("req-{key}").into());
         }
     }
 
@@ -274,6 +280,10 @@ impl Traffic {
         }
         Millis(now.0 - self.draws.between(2, 400))
     }
+}
+
+fn own(text: CompactString) -> Text<'static> {
+    Text::Owned(text.into_string())
 }
 
 impl Iterator for Traffic {

@@ -90,28 +90,29 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// Decodes the lines of a block.
-pub fn decode(source: &Arc<str>, first_line: u64, bytes: &[u8]) -> Vec<Line> {
-    let mut lines = Vec::with_capacity(bytes.len() / 256 + 1);
-    for (number, text) in (first_line..).zip(bytes.split(|byte| *byte == b'\n')) {
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
+/// The lines of a block, decoded as they are asked for.
+pub fn lines<'a>(
+    source: &'a Arc<str>,
+    first_line: u64,
+    bytes: &'a [u8],
+) -> impl Iterator<Item = Line<'a>> {
+    let texts = (first_line..).zip(bytes.split(|byte| *byte == b'\n'));
+    let full = texts.filter(|(_, text)| !text.trim_ascii().is_empty());
+    full.map(|(number, text)| {
         let decoded = if text.len() > LINE_BYTES_MAX { too_long() } else { decode_line(text) };
-        lines.push(line(source, number, decoded));
-    }
-    lines
+        line(source, number, decoded)
+    })
 }
 
 /// A decoded line at its place.
-pub fn line(source: &Arc<str>, at: u64, decoded: Decoded) -> Line {
+pub fn line<'a>(source: &Arc<str>, at: u64, decoded: Decoded<'a>) -> Line<'a> {
     // A rejected line has no time and moves none.
     let recorded_at = decoded.recorded_at.unwrap_or(Millis(0));
     let position = Position { source: source.clone(), at };
     Line { input: decoded.input, recorded_at, position }
 }
 
-fn too_long() -> Decoded {
+fn too_long() -> Decoded<'static> {
     let refusal = Refusal {
         reason: Reason::Undecodable,
         account_id: None,

@@ -73,9 +73,7 @@ pub fn run(options: &Options, clock: &dyn Clock) -> Result<Summary, Error> {
     let mut folding = Folding::new(options.dedup_minutes, options.decisions.is_some());
     let mut decisions = output::Output::open(options.decisions.as_deref())?;
     let read = pipeline::lines(&options.logs, |lines| {
-        for line in &lines {
-            folding.line(line);
-        }
+        folding.lines(lines);
         decisions.take(&mut folding.written)
     });
     decisions.close(&mut folding.written)?;
@@ -109,8 +107,8 @@ pub struct Folded {
 pub fn fold_bytes(log: &[u8], file_name: &str, dedup_minutes: u32) -> Folded {
     let mut folding = Folding::new(dedup_minutes, true);
     let source: Arc<str> = file_name.into();
-    for line in blocks::decode(&source, 1, log) {
-        folding.line(&line);
+    for line in blocks::lines(&source, 1, log) {
+        folding.lines(std::slice::from_ref(&line));
     }
     let mut totals = Vec::new();
     for total in folding.state.totals() {
@@ -130,7 +128,7 @@ pub fn fold_bytes(log: &[u8], file_name: &str, dedup_minutes: u32) -> Folded {
 pub fn read_log(
     log: impl io::Read + Send + 'static,
     name: &str,
-    take: impl FnMut(Vec<Line>) -> Result<(), Error>,
+    take: impl FnMut(&[Line<'_>]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     pipeline::lines_of(source::of(name, log)?, take)
 }
@@ -155,9 +153,9 @@ impl Folding {
         }
     }
 
-    fn line(&mut self, line: &Line) {
-        self.summary.count_line(&line.input);
-        self.state.fold_line(line, &mut self.decided);
+    fn lines(&mut self, lines: &[Line<'_>]) {
+        lines.iter().for_each(|line| self.summary.count_line(&line.input));
+        self.state.fold_lines(lines, &mut self.decided);
         for decision in self.decided.drain(..) {
             self.summary.count_decision(&decision);
             if self.write {

@@ -31,8 +31,8 @@ impl Progress {
     }
 
     /// So many more lines come to the fold.
-    pub fn lines(&mut self, count: usize) {
-        self.lines += count as u64;
+    pub fn lines(&mut self, count: u64) {
+        self.lines += count;
         self.bar.set_position(self.bytes_read.load(Ordering::Relaxed));
         if !self.bar.is_hidden() {
             self.bar.set_message(format!("{} lines", self.lines));

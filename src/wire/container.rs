@@ -3,6 +3,7 @@
 //! its own, and what cannot be read on ends the log with a fault, never in silence.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use apache_avro::{Codec, DeflateSettings, Schema, Writer};
 use serde::Serialize;
@@ -28,27 +29,31 @@ fn damaged<T>(what: impl Into<String>) -> Result<T, Error> {
     Err(Error::Container(what.into()))
 }
 
-/// Lines of a container file in order. After a fault there are no more.
-pub struct Lines<R> {
+/// A container file, block by block. After a fault there are no more.
+pub struct Container<R> {
     source: R,
     codec: Codec,
     sync: [u8; SYNC_BYTES],
-    kinds: Kinds,
-    block: Block,
-    ended: bool,
+    kinds: Arc<Kinds>,
 }
 
-/// A block under way. Its lines are decoded as they are asked for: all at once they would take a
-/// hundred times the block's bytes.
-struct Block {
+/// Some records of a container, unpacked. They are decoded as they are asked for: all at once they
+/// would take a hundred times the block's bytes.
+pub struct Block {
     bytes: Vec<u8>,
-    /// Where the next datum begins.
-    at: usize,
-    /// Lines to come.
-    left: usize,
+    count: usize,
+    kinds: Arc<Kinds>,
+}
+
+/// The lines of a block, in order. An error is the last item.
+pub struct BlockLines<'a> {
+    rest: &'a [u8],
+    /// Lines to come; `None` behind the end.
+    left: Option<usize>,
     /// False once a datum did not fit the schema.
     fits: bool,
     steps: Steps,
+    kinds: &'a Kinds,
 }
 
 /// How the writer's datums are read.
@@ -62,7 +67,7 @@ enum Kinds {
 ///
 /// # Errors
 /// When the header is damaged, the codec is not built in, or the schema is none of a log's.
-pub fn read<R: Read>(mut source: R) -> Result<Lines<R>, Error> {
+pub fn read<R: Read>(mut source: R) -> Result<Container<R>, Error> {
     // What a block unpacks to is bounded by this, once for the process.
     apache_avro::util::max_allocation_bytes(BLOCK_BYTES_MAX);
     let mut magic = [0; MAGIC.len()];
@@ -94,8 +99,8 @@ pub fn read<R: Read>(mut source: R) -> Result<Lines<R>, Error> {
     };
     let mut sync = [0; SYNC_BYTES];
     source.read_exact(&mut sync)?;
-    let kinds = kinds(&schema)?;
-    Ok(Lines { source, codec, sync, kinds, block: Block::of(Vec::new(), 0), ended: false })
+    let kinds = Arc::new(kinds(&schema)?);
+    Ok(Container { source, codec, sync, kinds })
 }
 
 fn parse_schema(text: &[u8]) -> Result<Schema, Error> {
@@ -149,31 +154,12 @@ fn kind(writer: &Schema) -> Result<(RecordKind, Plan), Error> {
     damaged(format!("its schema is no log's: {}", misfits.join("; ")))
 }
 
-impl<R: Read> Iterator for Lines<R> {
-    type Item = Result<Decoded, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.ended {
-            if let Some(decoded) = self.block.next(&self.kinds) {
-                return Some(Ok(decoded));
-            }
-            match self.next_block() {
-                Ok(Some(block)) => self.block = block,
-                Ok(None) => self.ended = true,
-                Err(fault) => {
-                    self.ended = true;
-                    return Some(Err(fault));
-                }
-            }
-        }
-        None
-    }
-}
-
-impl<R: Read> Lines<R> {
-    /// The next block, once all lines of the one before were given; `None` at the file's end.
-    fn next_block(&mut self) -> Result<Option<Block>, Error> {
-        self.block.end()?;
+impl<R: Read> Container<R> {
+    /// The next block; `None` at the file's end.
+    ///
+    /// # Errors
+    /// When the file ends within a block or is damaged there.
+    pub fn next_block(&mut self) -> Result<Option<Block>, Error> {
         let mut first = [0];
         if read_up_to(&mut self.source, &mut first)? == 0 {
             return Ok(None);
@@ -193,54 +179,69 @@ impl<R: Read> Lines<R> {
         }
         // Each datum of ours has a byte at least.
         match usize::try_from(count) {
-            Ok(count) if count <= block.len() => Ok(Some(Block::of(block, count))),
+            Ok(count) if count <= block.len() => {
+                Ok(Some(Block { bytes: block, count, kinds: Arc::clone(&self.kinds) }))
+            }
             _ => damaged(format!("a block of {count} records in {} bytes", block.len())),
         }
     }
 }
 
 impl Block {
-    fn of(bytes: Vec<u8>, lines: usize) -> Block {
-        let steps = Steps::of(&bytes);
-        Block { bytes, at: 0, left: lines, fits: true, steps }
+    /// Records in the block, as it says itself.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
     }
 
-    /// The next line; `None` behind the last.
-    fn next(&mut self, kinds: &Kinds) -> Option<Decoded> {
-        self.left = self.left.checked_sub(1)?;
+    #[must_use]
+    pub fn lines(&self) -> BlockLines<'_> {
+        BlockLines {
+            rest: &self.bytes,
+            left: Some(self.count),
+            fits: true,
+            steps: Steps::of(&self.bytes),
+            kinds: &self.kinds,
+        }
+    }
+}
+
+impl<'a> Iterator for BlockLines<'a> {
+    type Item = Result<Decoded<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let left = self.left?;
+        self.left = left.checked_sub(1);
+        if left == 0 {
+            // Behind the last line nothing may be left.
+            let over = self.rest.len();
+            let bytes_over = self.fits && over > 0;
+            return bytes_over.then(|| damaged(format!("{over} bytes are left over in a block")));
+        }
         if !self.fits {
             // Where the next datum begins is not known, up to the next block.
             let behind = "it stands in a block behind bytes that do not fit the schema";
-            return Some(lines::undecodable(behind.to_owned()));
+            return Some(Ok(lines::undecodable(behind.to_owned())));
         }
-        Some(match kinds.decode_front(&self.bytes[self.at..], &mut self.steps) {
+        Some(Ok(match self.kinds.decode_front(self.rest, &mut self.steps) {
             Ok((decoded, behind)) => {
-                self.at = self.bytes.len() - behind.len();
+                self.rest = behind;
                 decoded
             }
             Err(Unfit(why)) => {
                 self.fits = false;
                 lines::undecodable(format!("bytes do not fit the schema: {why}"))
             }
-        })
-    }
-
-    /// Behind the last line nothing may be left.
-    fn end(&self) -> Result<(), Error> {
-        let over = self.bytes.len() - self.at;
-        if self.fits && over > 0 {
-            return damaged(format!("{over} bytes are left over in a block"));
-        }
-        Ok(())
+        }))
     }
 }
 
 impl Kinds {
     fn decode_front<'a>(
-        &'a self,
+        &self,
         bytes: &'a [u8],
         steps: &mut Steps,
-    ) -> Result<(Decoded, &'a [u8]), Unfit> {
+    ) -> Result<(Decoded<'a>, &'a [u8]), Unfit> {
         let (kind, plan, bytes) = match self {
             Kinds::One(kind, plan) => (*kind, plan.as_ref(), bytes),
             Kinds::Branches(branches) => {
@@ -325,7 +326,11 @@ impl<'s, W: Write> LogWriter<'s, W> {
 
     /// # Errors
     /// When the sink fails.
-    pub fn billed(&mut self, event: &BilledEvent, recorded: Option<Millis>) -> Result<(), Error> {
+    pub fn billed(
+        &mut self,
+        event: &BilledEvent<'_>,
+        recorded: Option<Millis>,
+    ) -> Result<(), Error> {
         self.append(&shown_lines::billed(event, recorded))
     }
 

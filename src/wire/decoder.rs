@@ -62,7 +62,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Error::Registry` alone: try again.
-    pub fn decode_billed(&self, bytes: &[u8]) -> Result<Decoded, Error> {
+    pub fn decode_billed<'a>(&self, bytes: &'a [u8]) -> Result<Decoded<'a>, Error> {
         self.decode(RecordKind::Billed, bytes)
     }
 
@@ -70,7 +70,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Error::Registry` alone: try again.
-    pub fn decode_command(&self, bytes: &[u8]) -> Result<Decoded, Error> {
+    pub fn decode_command<'a>(&self, bytes: &'a [u8]) -> Result<Decoded<'a>, Error> {
         self.decode(RecordKind::Command, bytes)
     }
 
@@ -79,42 +79,57 @@ impl Decoder {
     /// # Errors
     /// `Error::Registry`: try again. `Error::BlockState` when it is no such record.
     pub fn decode_block(&self, bytes: &[u8]) -> Result<BlockSeen, Error> {
-        match self.frame(RecordKind::Block, bytes)? {
+        self.framed(RecordKind::Block, bytes, |frame| match frame {
             Frame::Json => block::from_json(bytes),
-            Frame::Avro(plan, datum) => block::from_avro(&plan, datum),
+            Frame::Avro(plan, datum) => block::from_avro(plan, datum),
             Frame::None(why) => Err(Error::BlockState(why)),
-        }
+        })?
     }
 
-    fn decode(&self, kind: RecordKind, bytes: &[u8]) -> Result<Decoded, Error> {
-        Ok(match self.frame(kind, bytes)? {
+    /// Finds out all that decoding a record of the kind needs: `decode_billed` and `decode_command`
+    /// of these bytes do not fail after it.
+    ///
+    /// # Errors
+    /// `Error::Registry` alone: try again.
+    pub fn prepare(&self, kind: RecordKind, bytes: &[u8]) -> Result<(), Error> {
+        self.framed(kind, bytes, |_| ())
+    }
+
+    fn decode<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Result<Decoded<'a>, Error> {
+        self.framed(kind, bytes, |frame| match frame {
             Frame::Json => json(kind, bytes),
-            Frame::Avro(plan, datum) => lines::decode(kind, &plan, datum),
+            Frame::Avro(plan, datum) => lines::decode(kind, plan, datum),
             Frame::None(why) => lines::undecodable(why),
         })
     }
 
-    fn frame<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Result<Frame<'a>, Error> {
+    /// Gives the record's frame to `take`.
+    fn framed<'a, T>(
+        &self,
+        kind: RecordKind,
+        bytes: &'a [u8],
+        take: impl FnOnce(Frame<'_, 'a>) -> T,
+    ) -> Result<T, Error> {
         match self.format {
-            InputFormat::Json => Ok(Frame::Json),
-            InputFormat::AvroSingle => Ok(self.single(kind, bytes)),
-            InputFormat::Confluent => self.confluent(kind, bytes),
+            InputFormat::Json => Ok(take(Frame::Json)),
+            InputFormat::AvroSingle => Ok(take(self.single(kind, bytes))),
+            InputFormat::Confluent => self.confluent(kind, bytes, take),
             // No JSON text begins with the first bytes of either framing.
             InputFormat::Auto => match bytes {
-                [0, ..] => self.confluent(kind, bytes),
-                [0xc3, 0x01, ..] => Ok(self.single(kind, bytes)),
-                _ => Ok(Frame::Json),
+                [0, ..] => self.confluent(kind, bytes, take),
+                [0xc3, 0x01, ..] => Ok(take(self.single(kind, bytes))),
+                _ => Ok(take(Frame::Json)),
             },
         }
     }
 
-    fn single<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Frame<'a> {
+    fn single<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Frame<'_, 'a> {
         let framed = bytes.strip_prefix(&SINGLE_OBJECT_MARKER);
         let Some((print, datum)) = framed.and_then(<[u8]>::split_first_chunk) else {
             return Frame::None("no single-object header".to_owned());
         };
         match self.known.get(&(kind, *print)) {
-            Some(plan) => Frame::Avro(Arc::clone(plan), datum),
+            Some(plan) => Frame::Avro(plan, datum),
             None => {
                 let print = u64::from_le_bytes(*print);
                 Frame::None(format!("schema of fingerprint {print:016x} is not known"))
@@ -122,25 +137,30 @@ impl Decoder {
         }
     }
 
-    fn confluent<'a>(&self, kind: RecordKind, bytes: &'a [u8]) -> Result<Frame<'a>, Error> {
+    fn confluent<'a, T>(
+        &self,
+        kind: RecordKind,
+        bytes: &'a [u8],
+        take: impl FnOnce(Frame<'_, 'a>) -> T,
+    ) -> Result<T, Error> {
         let framed = bytes.strip_prefix(&[0]);
         let Some((id, datum)) = framed.and_then(<[u8]>::split_first_chunk) else {
-            return Ok(Frame::None("no Confluent framing".to_owned()));
+            return Ok(take(Frame::None("no Confluent framing".to_owned())));
         };
         let id = u32::from_be_bytes(*id);
         if let Some(plan) = self.planned.borrow().get(&(kind, id)) {
-            return Ok(framed_by(plan, id, datum));
+            return Ok(take(framed_by(plan, id, datum)));
         }
         let Some(registry) = &self.registry else {
-            return Ok(Frame::None("no registry is configured".to_owned()));
+            return Ok(take(Frame::None("no registry is configured".to_owned())));
         };
         let Some(found) = registry.find(id)? else {
-            return Ok(Frame::None(format!("schema {id} is not in the registry")));
+            return Ok(take(Frame::None(format!("schema {id} is not in the registry"))));
         };
         let plan = planned(kind, found.as_ref());
-        let frame = framed_by(&plan, id, datum);
+        let taken = take(framed_by(&plan, id, datum));
         self.planned.borrow_mut().insert((kind, id), plan);
-        Ok(frame)
+        Ok(taken)
     }
 
     /// As if the registry had answered `schema` when asked for `id`: for fuzzing, which has none.
@@ -154,9 +174,9 @@ impl Decoder {
 }
 
 /// What a record's first bytes say about the rest.
-enum Frame<'a> {
+enum Frame<'p, 'a> {
     Json,
-    Avro(Arc<Plan>, &'a [u8]),
+    Avro(&'p Plan, &'a [u8]),
     /// No encoding that is known here.
     None(String),
 }
@@ -168,30 +188,36 @@ fn planned(kind: RecordKind, found: &Result<Schema, String>) -> Result<Arc<Plan>
     Ok(Arc::new(plan))
 }
 
-fn framed_by<'a>(plan: &Result<Arc<Plan>, String>, id: u32, datum: &'a [u8]) -> Frame<'a> {
+fn framed_by<'p, 'a>(
+    plan: &'p Result<Arc<Plan>, String>,
+    id: u32,
+    datum: &'a [u8],
+) -> Frame<'p, 'a> {
     match plan {
-        Ok(plan) => Frame::Avro(Arc::clone(plan), datum),
+        Ok(plan) => Frame::Avro(plan, datum),
         Err(why) => Frame::None(format!("schema {id} of the registry: {why}")),
     }
 }
 
 /// A line of the kind that the topic holds.
-fn json(kind: RecordKind, bytes: &[u8]) -> Decoded {
+fn json(kind: RecordKind, bytes: &[u8]) -> Decoded<'_> {
     let decoded = decode_line(bytes);
     let (account_id, event_id, command_id) = match (&decoded.input, kind) {
         (Input::Rejected(_), _)
         | (Input::Billed(_), RecordKind::Billed)
         | (Input::Command(_), RecordKind::Command)
         | (Input::Tick, RecordKind::Tick) => return decoded,
-        (Input::Billed(event), _) => (Some(&event.account_id), Some(&event.event_id), None),
-        (Input::Command(it), _) => (Some(&it.account_id), None, Some(&it.command_id)),
+        (Input::Billed(event), _) => (Some(&*event.account_id), Some(&*event.event_id), None),
+        (Input::Command(it), _) => {
+            (Some(it.account_id.as_str()), None, Some(it.command_id.as_str()))
+        }
         (Input::Tick, _) => (None, None, None),
     };
     let refusal = Refusal {
         reason: Reason::Invalid,
-        account_id: account_id.map(ToString::to_string),
-        event_id: event_id.map(ToString::to_string),
-        command_id: command_id.map(ToString::to_string),
+        account_id: account_id.map(str::to_owned),
+        event_id: event_id.map(str::to_owned),
+        command_id: command_id.map(str::to_owned),
         detail: format!("type: not for the topic of {}", kind.topic_holds()),
     };
     Decoded { input: Input::Rejected(refusal), recorded_at: None }

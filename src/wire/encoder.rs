@@ -129,7 +129,7 @@ impl Encoder {
 
     fn encode(
         &self,
-        own: &OwnSchema,
+        own: &'static OwnSchema,
         topic: &str,
         record: &impl Serialize,
     ) -> Result<Vec<u8>, Error> {

@@ -25,6 +25,7 @@ mod shown_lines;
 mod validate;
 mod window;
 
+pub use avro::RecordKind;
 pub(crate) use avro::{Datum, Plan, Unfit};
 pub use avro::{Fingerprint, fingerprint};
 pub use block::BlockSeen;
@@ -38,11 +39,19 @@ use crate::time::Millis;
 
 /// A line as the fold takes it, and when it says it reached the log.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decoded {
-    pub input: Input,
+pub struct Decoded<'a> {
+    pub input: Input<'a>,
     /// `recorded_at`, or where that is left out `occurred_at`, `issued_at`, a tick's `now`. `None`
     /// only for `Input::Rejected`.
     pub recorded_at: Option<Millis>,
+}
+
+impl Decoded<'_> {
+    /// The same without the bytes that it was decoded from.
+    #[must_use]
+    pub fn into_owned(self) -> Decoded<'static> {
+        Decoded { input: self.input.into_owned(), recorded_at: self.recorded_at }
+    }
 }
 
 /// `input.format`: how records of the input topics are encoded.

@@ -2,20 +2,21 @@
 //! Both encodings are brought into this form, so that one set of rules (`validate`) serves both.
 //! An absent field is `None`, and so is an empty text (FORMATS.md: absent is null, left out, "").
 
+use crate::fold::event::Text;
 use crate::money::Money;
 use crate::time::Millis;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RawBilled<'a> {
-    pub event_id: Option<&'a str>,
-    pub idempotency_key: Option<&'a str>,
-    pub account_id: Option<&'a str>,
-    pub profile_id: Option<&'a str>,
-    pub feature: Option<&'a str>,
-    pub country: Option<&'a str>,
-    pub sender: Option<&'a str>,
-    pub recipient: Option<&'a str>,
-    pub purpose: Option<&'a str>,
+    pub event_id: Option<Text<'a>>,
+    pub idempotency_key: Option<Text<'a>>,
+    pub account_id: Option<Text<'a>>,
+    pub profile_id: Option<Text<'a>>,
+    pub feature: Option<Text<'a>>,
+    pub country: Option<Text<'a>>,
+    pub sender: Option<Text<'a>>,
+    pub recipient: Option<Text<'a>>,
+    pub purpose: Option<Text<'a>>,
     pub requests: Option<i64>,
     pub cost: Option<Money>,
     pub occurred_at: Option<Millis>,

@@ -112,7 +112,7 @@ impl Serialize for Percents<'_> {
     }
 }
 
-pub fn billed(event: &BilledEvent, recorded_at: Option<Millis>) -> BilledShown<'_> {
+pub fn billed<'a>(event: &'a BilledEvent<'_>, recorded_at: Option<Millis>) -> BilledShown<'a> {
     BilledShown {
         r#type: "billed",
         event_id: &event.event_id,

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use super::Decoded;
 use super::raw::{RawBilled, RawCommand, RawLimit};
 use super::window::sliding_period_ms;
-use crate::fold::event::{BilledEvent, Change, Command, Input};
+use crate::fold::event::{BilledEvent, Change, Command, Input, Text};
 use crate::fold::limit::{
     Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window, is_listed,
 };
@@ -38,7 +38,7 @@ fn broken<T>(rule: impl Into<String>) -> Result<T, Invalid> {
 }
 
 /// A billed event (evaluation 2, "valid").
-pub fn billed(raw: &RawBilled<'_>) -> Result<Decoded, Invalid> {
+pub fn billed(raw: RawBilled<'_>) -> Result<Decoded<'_>, Invalid> {
     let cost = required(raw.cost, "cost")?;
     if cost.0.unsigned_abs() >= money::LIMIT.0.unsigned_abs() {
         return broken("cost: 10^12 USD or more");
@@ -49,15 +49,15 @@ pub fn billed(raw: &RawBilled<'_>) -> Result<Decoded, Invalid> {
         None => occurred_at,
     };
     let event = BilledEvent {
-        event_id: required_text(raw.event_id, "event_id")?,
-        idempotency_key: text(raw.idempotency_key, "idempotency_key")?,
-        account_id: required_text(raw.account_id, "account_id")?,
-        profile_id: text(raw.profile_id, "profile_id")?,
+        event_id: required(short(raw.event_id, "event_id")?, "event_id")?,
+        idempotency_key: short(raw.idempotency_key, "idempotency_key")?,
+        account_id: required(short(raw.account_id, "account_id")?, "account_id")?,
+        profile_id: short(raw.profile_id, "profile_id")?,
         feature: feature(required(raw.feature, "feature")?, "feature")?,
         country: raw.country.map(|id| country(id, "country")).transpose()?,
-        sender: text(raw.sender, "sender")?,
-        recipient: text(raw.recipient, "recipient")?,
-        purpose: text(raw.purpose, "purpose")?,
+        sender: short(raw.sender, "sender")?,
+        recipient: short(raw.recipient, "recipient")?,
+        purpose: short(raw.purpose, "purpose")?,
         requests: requests(raw.requests, cost)?,
         cost,
         occurred_at,
@@ -66,7 +66,7 @@ pub fn billed(raw: &RawBilled<'_>) -> Result<Decoded, Invalid> {
 }
 
 /// A command: the head, and for the two that touch the fold what they say about a limit.
-pub fn command(raw: &RawCommand<'_>) -> Result<Decoded, Invalid> {
+pub fn command(raw: &RawCommand<'_>) -> Result<Decoded<'static>, Invalid> {
     let issued_at = in_range(required(raw.issued_at, "issued_at")?, "issued_at")?;
     let recorded_at = match raw.recorded_at {
         Some(time) => in_range(time, "recorded_at")?,
@@ -87,7 +87,7 @@ pub fn command(raw: &RawCommand<'_>) -> Result<Decoded, Invalid> {
 }
 
 /// A tick: it only names a time.
-pub fn tick(now: Option<Millis>) -> Result<Decoded, Invalid> {
+pub fn tick(now: Option<Millis>) -> Result<Decoded<'static>, Invalid> {
     let now = in_range(required(now, "now")?, "now")?;
     Ok(Decoded { input: Input::Tick, recorded_at: Some(now) })
 }
@@ -135,9 +135,9 @@ fn scope(kind: &str, id: Option<&str>) -> Result<Scope, Invalid> {
             return broken("scope.id: an account scope has none");
         }
         ScopeKind::Account => None,
-        ScopeKind::Feature => Some(feature(required(id, ID)?, ID)?),
+        ScopeKind::Feature => Some(feature(required(id, ID)?.into(), ID)?.into()),
         ScopeKind::Profile => Some(required_text(id, ID)?),
-        ScopeKind::Country => Some(country(required(id, ID)?, ID)?),
+        ScopeKind::Country => Some(country(required(id, ID)?.into(), ID)?.into()),
         ScopeKind::Recipient | ScopeKind::Sender => text(id, ID)?,
     };
     Ok(Scope { kind, id })
@@ -239,11 +239,11 @@ fn limit_id(id: Option<&str>) -> Result<CompactString, Invalid> {
     Ok(id.into())
 }
 
-fn feature(word: &str, field: &str) -> Result<CompactString, Invalid> {
-    if word.len() > TEXT_MAX || !is_lower_case_word(word) {
+fn feature<'a>(word: Text<'a>, field: &str) -> Result<Text<'a>, Invalid> {
+    if word.len() > TEXT_MAX || !is_lower_case_word(&word) {
         return broken(format!("{field}: not a lower-case word of at most {TEXT_MAX} characters"));
     }
-    Ok(word.into())
+    Ok(word)
 }
 
 /// `[a-z][a-z0-9_]*`
@@ -252,12 +252,13 @@ fn is_lower_case_word(word: &str) -> bool {
     word.as_bytes().first().is_some_and(u8::is_ascii_lowercase) && word.bytes().all(inner)
 }
 
-fn country(id: &str, field: &str) -> Result<CompactString, Invalid> {
+fn country<'a>(mut id: Text<'a>, field: &str) -> Result<Text<'a>, Invalid> {
     if id.len() != 2 || !id.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return broken(format!("{field}: not two letters"));
     }
-    let mut id = CompactString::from(id);
-    id.make_ascii_uppercase();
+    if id.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        id.to_mut().make_ascii_uppercase();
+    }
     Ok(id)
 }
 
@@ -276,6 +277,12 @@ fn required_text(value: Option<&str>, field: &str) -> Result<CompactString, Inva
 fn text(value: Option<&str>, field: &str) -> Result<Option<CompactString>, Invalid> {
     bounded(value, field, TEXT_MAX)?;
     Ok(value.map(CompactString::from))
+}
+
+/// As `text`, of what an event carries.
+fn short<'a>(value: Option<Text<'a>>, field: &str) -> Result<Option<Text<'a>>, Invalid> {
+    bounded(value.as_deref(), field, TEXT_MAX)?;
+    Ok(value)
 }
 
 /// At most `most` code points. Bytes are counted first: there are never fewer of them.

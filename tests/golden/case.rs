@@ -32,7 +32,7 @@ pub struct Step {
     pub at: Millis,
     /// The line as a log holds it, without its line break.
     pub json: Vec<u8>,
-    pub line: Line,
+    pub line: Line<'static>,
     pub expected: Vec<Expected>,
 }
 
@@ -123,7 +123,7 @@ impl Reader {
             _ => return Err("bill, limit, remove, tick or line".to_owned()),
         };
         let json = json.into_bytes();
-        let decoded = decode_line(&json);
+        let decoded = decode_line(&json).into_owned();
         let recorded_at = decoded.recorded_at.unwrap_or(at);
         let rejected = matches!(decoded.input, Input::Rejected(_));
         assert!(rejected || verb == "line" || recorded_at == at, "a step has its time");

@@ -161,7 +161,12 @@ impl Witness {
     }
 
     /// The lines that a record names, merged (DESIGN.md, "Lines and `now`"), with their bytes.
-    fn lines(&mut self, record: &Record, topics: &Topics, chance: &Chance) -> Vec<(Line, Vec<u8>)> {
+    fn lines(
+        &mut self,
+        record: &Record,
+        topics: &Topics,
+        chance: &Chance,
+    ) -> Vec<(Line<'static>, Vec<u8>)> {
         let mut lines = Vec::new();
         let sides = [
             (Source::Commands, "tollgate.commands", record.commands),
@@ -175,7 +180,7 @@ impl Witness {
                     Source::Commands => self.decoder.decode_command(&bytes),
                     _ => self.decoder.decode_billed(&bytes),
                 };
-                let input = decoded.expect("JSON needs no registry").input;
+                let input = decoded.expect("JSON needs no registry").input.into_owned();
                 let source = format!("{name}/{}", self.partition).into();
                 let position = At { source, at: stored.offset };
                 lines.push((Line { input, recorded_at: self.latest[index], position }, bytes));

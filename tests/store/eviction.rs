@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use tollgate::fold::event::Line;
+use tollgate::generate::{LineWriter, Options, Traffic};
 use tollgate::store::memory::{Disk, MemoryStore};
 
 use crate::folding::{LOGS, Outcome, Turn, in_memory, lines, lines_of, with_store};
@@ -58,8 +59,8 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 /// Some lines of some logs, one log behind the other or shuffled together.
-fn any_lines() -> impl Strategy<Value = Vec<Line>> {
-    let all: Vec<Line> = LOGS.into_iter().flat_map(lines).collect();
+fn any_lines() -> impl Strategy<Value = Vec<Line<'static>>> {
+    let all: Vec<Line<'static>> = LOGS.into_iter().flat_map(lines).collect();
     let length = all.len();
     let subset = prop::sample::subsequence(all.clone(), 0..length / 2);
     let span = (0..length, 1..400usize)
@@ -78,4 +79,20 @@ proptest! {
     ) {
         with_memory_store(&lines, most, &turns).assert_same(&in_memory(&lines), "");
     }
+}
+
+/// Traffic as carriers have it: many accounts, late and early events, limits that change.
+#[test]
+fn generated_traffic_decides_as_in_memory() {
+    let options =
+        Options { events: 30_000, accounts: 300, gap_us: 2_000_000, ..Options::default() };
+    let mut writer = LineWriter::for_file();
+    let mut log = Vec::new();
+    for line in Traffic::new(&options).expect("plain options") {
+        writer.write(&line, &mut log);
+    }
+    let lines = lines_of(&log, "generated");
+    let expected = in_memory(&lines);
+    let turns = [Turn::Nothing, Turn::Evict, Turn::WriteLater, Turn::Nothing, Turn::Restore];
+    with_memory_store(&lines, 500, &turns).assert_same(&expected, "in batches of 500 lines");
 }

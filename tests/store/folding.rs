@@ -16,18 +16,18 @@ use tollgate::wire::json::decode_line;
 pub const DEDUP_MINUTES: u32 = 10;
 pub const LOGS: [&str; 6] = ["plain-1", "plain-2", "plain-3", "stress-1", "stress-2", "stress-3"];
 
-pub fn lines(log: &str) -> Vec<Line> {
+pub fn lines(log: &str) -> Vec<Line<'static>> {
     let name = format!("tests/conformance/{log}.ndjson");
     let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&name));
     lines_of(&bytes.expect("a conformance log"), &name)
 }
 
-pub fn lines_of(log: &[u8], name: &str) -> Vec<Line> {
+pub fn lines_of(log: &[u8], name: &str) -> Vec<Line<'static>> {
     let source: Arc<str> = name.into();
     let numbered = (1..).zip(log.split(|byte| *byte == b'\n'));
     let full = numbered.filter(|(_, line)| !line.trim_ascii().is_empty());
     full.map(|(at, bytes)| {
-        let decoded = decode_line(bytes);
+        let decoded = decode_line(bytes).into_owned();
         Line {
             input: decoded.input,
             recorded_at: decoded.recorded_at.unwrap_or(Millis(0)),
@@ -54,7 +54,7 @@ impl Outcome {
     }
 }
 
-pub fn in_memory(lines: &[Line]) -> Outcome {
+pub fn in_memory(lines: &[Line<'_>]) -> Outcome {
     let mut state = State::new(DEDUP_MINUTES);
     let mut decisions = Vec::new();
     for line in lines {
@@ -65,17 +65,17 @@ pub fn in_memory(lines: &[Line]) -> Outcome {
 
 /// Lines that are folded with one look into the store, then moving `now` to `to`.
 pub struct Batch<'a> {
-    pub lines: &'a [Line],
+    pub lines: &'a [Line<'a>],
     pub to: Millis,
 }
 
 /// Cuts lines as the engine does: at most `most` at once, and all but the first of a batch in the
 /// day that the first moves `now` to. A tick behind a batch is its last one, whatever its day.
-pub fn batches(lines: &[Line], most: usize) -> Vec<Batch<'_>> {
+pub fn batches<'a>(lines: &'a [Line<'a>], most: usize) -> Vec<Batch<'a>> {
     let mut batches = Vec::new();
     let (mut rest, mut now) = (lines, Millis(0));
     while let Some(first) = rest.first() {
-        let moved = |now: Millis, line: &Line| match line.input {
+        let moved = |now: Millis, line: &Line<'_>| match line.input {
             Input::Rejected(_) => now,
             Input::Billed(_) | Input::Command(_) | Input::Tick => now.max(line.recorded_at),
         };

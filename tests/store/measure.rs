@@ -61,7 +61,7 @@ fn timed<T>(act: impl FnOnce() -> T) -> (T, Took) {
     (result, Took { elapsed, process, thread })
 }
 
-fn event(day: Day, number: u32) -> Line {
+fn event(day: Day, number: u32) -> Line<'static> {
     let at = Millis(day.start().0 + i64::from(number) * (DAY_MS - 1) / i64::from(PROFILES));
     let event = BilledEvent {
         event_id: format!("{}-{number}", day.0).into(),
@@ -96,7 +96,7 @@ fn measure() {
     let mut folding = Folding::new(store);
     let mut decisions = Vec::new();
     for day in 0..DAYS {
-        let lines: Vec<Line> =
+        let lines: Vec<Line<'_>> =
             (0..PROFILES).map(|number| event(Day(20_000 + day), number)).collect();
         let ((), folded) = timed(|| {
             for line in &lines {

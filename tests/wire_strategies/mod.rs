@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 use proptest::prelude::*;
-use tollgate::fold::event::{BilledEvent, Change, Command};
+use tollgate::fold::event::{BilledEvent, Change, Command, Text};
 use tollgate::fold::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window};
 use tollgate::money::{LIMIT, Money};
 use tollgate::time::{END, Millis};
@@ -27,22 +27,23 @@ fn feature() -> impl Strategy<Value = CompactString> {
     "[a-z][a-z0-9_]{0,10}".prop_map(Into::into)
 }
 
-pub fn billed() -> impl Strategy<Value = BilledEvent> {
+pub fn billed() -> impl Strategy<Value = BilledEvent<'static>> {
     let ids = (text(), maybe(), text(), maybe(), feature());
     let route = (prop::option::of(country()), maybe(), maybe(), maybe());
     let most = LIMIT.0 - 1;
     let cost = prop_oneof![-most..=most, -300_i128..300, Just(most), Just(-most)];
     let charge = (0_u32..=1_000_000_000, cost, time());
-    (ids, route, charge).prop_map(|(ids, route, (requests, cost, occurred_at))| BilledEvent {
-        event_id: ids.0,
-        idempotency_key: ids.1,
-        account_id: ids.2,
-        profile_id: ids.3,
-        feature: ids.4,
-        country: route.0,
-        sender: route.1,
-        recipient: route.2,
-        purpose: route.3,
+    let own = |text: CompactString| Text::Owned(text.into_string());
+    (ids, route, charge).prop_map(move |(ids, route, (requests, cost, occurred_at))| BilledEvent {
+        event_id: own(ids.0),
+        idempotency_key: ids.1.map(own),
+        account_id: own(ids.2),
+        profile_id: ids.3.map(own),
+        feature: own(ids.4),
+        country: route.0.map(own),
+        sender: route.1.map(own),
+        recipient: route.2.map(own),
+        purpose: route.3.map(own),
         requests,
         cost: Money(cost),
         occurred_at,

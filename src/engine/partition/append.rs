@@ -1,7 +1,6 @@
 //! Folding and appending: the next batch of lines, its record, its way to the journal. Promise: a
 //! batch keeps to one UTC day of `now` and to a bounded number of timers.
 
-use super::super::batch;
 use super::super::intake::Waiting;
 use super::super::log::{self, Log};
 use super::{Fault, Partition, Pending, Turn};
@@ -79,7 +78,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             }
             return due.then_some((lines, to));
         };
-        let reached = now.max(last.line.recorded_at);
+        let reached = now.max(last.recorded_at);
         let tick = match clock {
             Some(clock) if self.intake.drained() && clock.day() == reached.day() => {
                 reached.max(clock)
@@ -100,7 +99,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             }
             now = moved;
             let Some(waiting) = self.intake.take() else { break };
-            bytes += waiting.raw.value.as_deref().map_or(0, <[u8]>::len);
+            bytes += waiting.bytes().len();
             lines.push(waiting);
         }
         lines
@@ -122,10 +121,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let (billed_from, commands_from) =
             before.as_ref().map_or(begun, |b| (b.billed, b.commands));
         self.state.set_dedup_minutes(self.options.dedup_minutes);
-        self.load(&lines, tick)?;
-        let count = lines.len();
-        let folded = batch::fold(&mut self.state, lines, tick, &self.clock);
-        tracing::debug!(lines = count, decisions = folded.decisions.len(), "folded a batch");
+        let folded = self.fold(&lines, tick)?;
+        tracing::debug!(lines = lines.len(), decisions = folded.decisions.len(), "folded a batch");
         let (billed, commands) = self.intake.folded();
         let record = Record {
             seq: before.as_ref().map_or(0, |before| before.seq + 1),

@@ -47,7 +47,6 @@ impl From<intake::Error> for Fault {
         match error {
             intake::Error::Log(error) => error.into(),
             intake::Error::Wire { .. } => Fault::Passing(error.to_string()),
-            intake::Error::Placement(_) => Fault::Stopped(error.to_string()),
         }
     }
 }

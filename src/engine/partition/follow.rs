@@ -2,7 +2,7 @@
 //! nothing, fold exactly what the journal names, and compare. Promise: only the chain rule judges
 //! records; a difference stops the partition.
 
-use super::super::batch::{self, Folded};
+use super::super::batch::Folded;
 use super::super::blocks::Blocks;
 use super::super::intake;
 use super::super::log::{Log, Read, Source, Stored};
@@ -268,8 +268,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             };
             let (record, tip) = self.behind.pop_front().expect("was just seen");
             self.state.set_dedup_minutes(record.dedup_minutes);
-            self.load(&lines, record.now)?;
-            let folded = batch::fold(&mut self.state, lines, record.now, &self.clock);
+            let folded = self.fold(&lines, record.now)?;
             compare(&record, &folded)?;
             let outputs = self.encode(&folded)?;
             self.outbox.learn(record.published_through);

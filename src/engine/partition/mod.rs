@@ -16,7 +16,7 @@ pub use report::{Turn, Won};
 
 use std::collections::VecDeque;
 
-use super::batch::{Folded, Outputs};
+use super::batch::{self, Folded, Outputs};
 use super::blocks::Blocks;
 use super::checkpoint::Checkpoints;
 use super::intake::{Intake, Waiting};
@@ -70,6 +70,7 @@ pub struct Partition<L, S, C> {
     mode: Mode,
     state: State,
     intake: Intake,
+    placement: Placement,
     /// The valid chain as far as it is known; `None` is the empty one.
     chain: Option<Tip>,
     /// Valid records that are yet to be folded.
@@ -117,7 +118,8 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         let skew = Skew::new(options.clock_skew_max_ms);
         Partition {
             state: State::new(options.dedup_minutes),
-            intake: Intake::new(names, lines, bytes, placement),
+            intake: Intake::new(names, lines, bytes),
+            placement,
             checkpoints: Checkpoints::new(&options),
             checkpoint_began_us: None,
             checkpoint_again_us: None,
@@ -229,18 +231,32 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         })
     }
 
-    fn load(&mut self, lines: &[Waiting], to: Millis) -> Result<(), Fault> {
-        let needs = self.state.needs(lines.iter().map(|waiting| &waiting.line), to);
-        if needs.is_empty() {
-            return Ok(());
+    /// Decodes lines, loads the rows that they need, and folds them.
+    fn fold(&mut self, waiting: &[Waiting], to: Millis) -> Result<Folded, Fault> {
+        // The lines were taken out of the intake: after a failure they are read again.
+        let again = Mode::Beginning { renew: true };
+        let lines = match batch::decode(&self.decoder, waiting, &self.intake) {
+            Ok(lines) => lines,
+            Err(error) => {
+                self.mode = again;
+                return Err(Fault::Passing(format!("lines cannot be decoded: {error}")));
+            }
+        };
+        lines.iter().for_each(|line| self.placement.look(&line.input));
+        if let Some(fault) = self.placement.fault() {
+            self.mode = again;
+            return Err(Fault::Stopped(fault));
         }
-        let rows = self.store.load(&needs).inspect_err(|_| {
-            // The lines were taken out of the intake: they are read again.
-            self.mode = Mode::Beginning { renew: true };
-        })?;
-        for row in rows {
-            self.state.load(row);
+        let needs = self.state.needs(&lines, to);
+        if !needs.is_empty() {
+            match self.store.load(&needs) {
+                Ok(rows) => rows.into_iter().for_each(|row| self.state.load(row)),
+                Err(error) => {
+                    self.mode = again;
+                    return Err(error.into());
+                }
+            }
         }
-        Ok(())
+        Ok(batch::fold(&mut self.state, &lines, waiting, to, &self.clock))
     }
 }

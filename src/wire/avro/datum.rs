@@ -41,7 +41,7 @@ fn unfit<T>(why: impl Into<String>) -> Result<T, Unfit> {
 
 impl Plan {
     /// Reads the datum that `bytes` are.
-    pub fn read<'a>(&'a self, bytes: &'a [u8]) -> Result<Datum<'a>, Unfit> {
+    pub fn read<'a>(&self, bytes: &'a [u8]) -> Result<Datum<'a>, Unfit> {
         let (datum, rest) = self.read_front(bytes, &mut Steps::of(bytes))?;
         if !rest.is_empty() {
             return unfit(format!("{} bytes are left over", rest.len()));
@@ -51,7 +51,7 @@ impl Plan {
 
     /// Reads the datum that `bytes` begin with; also gives what stands behind it.
     pub fn read_front<'a>(
-        &'a self,
+        &self,
         bytes: &'a [u8],
         steps: &mut Steps,
     ) -> Result<(Datum<'a>, &'a [u8]), Unfit> {
@@ -93,7 +93,7 @@ struct Reader<'a, 'p> {
 }
 
 impl<'a> Reader<'a, '_> {
-    fn datum(&mut self, op: &'a Op) -> Result<Datum<'a>, Unfit> {
+    fn datum(&mut self, op: &Op) -> Result<Datum<'a>, Unfit> {
         Ok(match op {
             Op::Null | Op::Skip(Schema::Null) => Datum::Null,
             Op::Bool => Datum::Bool(self.boolean()?),
@@ -120,8 +120,8 @@ impl<'a> Reader<'a, '_> {
         })
     }
 
-    fn record(&mut self, plan: &'a RecordPlan) -> Result<Vec<Datum<'a>>, Unfit> {
-        let initial = |default: &'a Initial| match default {
+    fn record(&mut self, plan: &RecordPlan) -> Result<Vec<Datum<'a>>, Unfit> {
+        let initial = |default: &Initial| match default {
             Initial::Null => Datum::Null,
             Initial::Text(text) => Datum::Text(text),
         };
@@ -136,7 +136,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Items of ours have a byte at least, so their number needs no bound.
-    fn array(&mut self, items: &'a Op) -> Result<Vec<Datum<'a>>, Unfit> {
+    fn array(&mut self, items: &Op) -> Result<Vec<Datum<'a>>, Unfit> {
         let mut elements = Vec::new();
         loop {
             let count = self.block_count()?;

@@ -5,7 +5,7 @@
 use super::datum::{Datum, Unfit};
 use super::plan::Plan;
 use super::schemas;
-use crate::fold::event::{Input, Reason, Refusal};
+use crate::fold::event::{Input, Reason, Refusal, Text};
 use crate::money::Money;
 use crate::time::Millis;
 use crate::wire::Decoded;
@@ -49,19 +49,19 @@ impl RecordKind {
 }
 
 /// Decodes one datum; whatever is wrong with it becomes `Input::Rejected`.
-pub fn decode(kind: RecordKind, plan: &Plan, bytes: &[u8]) -> Decoded {
+pub fn decode<'a>(kind: RecordKind, plan: &Plan, bytes: &'a [u8]) -> Decoded<'a> {
     match plan.read(bytes) {
         Ok(datum) => judge(kind, datum),
         Err(Unfit(why)) => undecodable(format!("bytes do not fit the schema: {why}")),
     }
 }
 
-pub fn undecodable(detail: String) -> Decoded {
+pub fn undecodable(detail: String) -> Decoded<'static> {
     rejected(Reason::Undecodable, Ids::default(), detail)
 }
 
 /// A datum that was read by a plan for `kind`.
-pub fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded {
+pub fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded<'_> {
     let Datum::Record(fields) = datum else {
         return undecodable("bytes do not fit the schema: no record".to_owned());
     };
@@ -81,7 +81,7 @@ struct Ids<'a> {
     command_id: Option<&'a str>,
 }
 
-fn rejected(reason: Reason, ids: Ids<'_>, detail: String) -> Decoded {
+fn rejected(reason: Reason, ids: Ids<'_>, detail: String) -> Decoded<'static> {
     let refusal = Refusal {
         reason,
         account_id: ids.account_id.map(str::to_owned),
@@ -92,13 +92,13 @@ fn rejected(reason: Reason, ids: Ids<'_>, detail: String) -> Decoded {
     Decoded { input: Input::Rejected(refusal), recorded_at: None }
 }
 
-fn valid_or_rejected(ids: Ids<'_>, outcome: Result<Decoded, Invalid>) -> Decoded {
+fn valid_or_rejected<'a>(ids: Ids<'_>, outcome: Result<Decoded<'a>, Invalid>) -> Decoded<'a> {
     outcome.unwrap_or_else(|Invalid(detail)| rejected(Reason::Invalid, ids, detail))
 }
 
 const ORDER: &str = "a plan gives the fields of our schema in its order";
 
-fn billed(fields: &[Datum<'_>]) -> Decoded {
+fn billed<'a>(fields: &[Datum<'a>]) -> Decoded<'a> {
     let [
         kind,
         event_id,
@@ -118,26 +118,27 @@ fn billed(fields: &[Datum<'_>]) -> Decoded {
     else {
         unreachable!("{ORDER}");
     };
+    let text = |datum: &Datum<'a>| datum.text().map(Text::Borrowed);
     let raw = RawBilled {
-        event_id: event_id.text(),
-        idempotency_key: idempotency_key.text(),
-        account_id: account_id.text(),
-        profile_id: profile_id.text(),
-        feature: feature.text(),
-        country: country.text(),
-        sender: sender.text(),
-        recipient: recipient.text(),
-        purpose: purpose.text(),
+        event_id: text(event_id),
+        idempotency_key: text(idempotency_key),
+        account_id: text(account_id),
+        profile_id: text(profile_id),
+        feature: text(feature),
+        country: text(country),
+        sender: text(sender),
+        recipient: text(recipient),
+        purpose: text(purpose),
         requests: requests.whole(),
         cost: cost.money(),
         occurred_at: occurred_at.time(),
         recorded_at: recorded_at.time(),
     };
-    let ids = Ids { account_id: raw.account_id, event_id: raw.event_id, command_id: None };
-    valid_or_rejected(ids, of_type(kind, "billed").and_then(|()| validate::billed(&raw)))
+    let ids = Ids { account_id: account_id.text(), event_id: event_id.text(), command_id: None };
+    valid_or_rejected(ids, of_type(kind, "billed").and_then(|()| validate::billed(raw)))
 }
 
-fn command(fields: &[Datum<'_>]) -> Decoded {
+fn command(fields: &[Datum<'_>]) -> Decoded<'static> {
     let [
         kind,
         command_id,
@@ -194,7 +195,7 @@ fn raw_limit<'d>(limit: &'d Datum<'_>) -> Option<RawLimit<'d>> {
     })
 }
 
-fn tick(fields: &[Datum<'_>]) -> Decoded {
+fn tick(fields: &[Datum<'_>]) -> Decoded<'static> {
     let [kind, now] = fields else {
         unreachable!("{ORDER}");
     };
@@ -212,9 +213,9 @@ fn of_type(kind: &Datum<'_>, own: &str) -> Result<(), Invalid> {
 }
 
 /// A plan gives each field the type of our schema or null, so nothing else has to be told apart.
-impl Datum<'_> {
+impl<'a> Datum<'a> {
     /// An empty text is an absent one.
-    pub fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&'a str> {
         match self {
             Datum::Text(text) if !text.is_empty() => Some(text),
             _ => None,

@@ -10,4 +10,5 @@ pub(super) mod schemas;
 
 pub use canonical::{Fingerprint, fingerprint};
 pub use datum::{Datum, Unfit};
+pub use lines::RecordKind;
 pub use plan::Plan;

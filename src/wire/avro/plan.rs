@@ -59,13 +59,13 @@ pub(super) struct RecordPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Initial {
     Null,
-    Text(String),
+    Text(&'static str),
 }
 
 impl Plan {
     /// # Errors
     /// When the writer's schema refers to types that it does not define.
-    pub fn new(writer: &Schema, ours: &Schema) -> Result<Plan, apache_avro::Error> {
+    pub fn new(writer: &Schema, ours: &'static Schema) -> Result<Plan, apache_avro::Error> {
         let resolved = ResolvedSchema::try_from(writer)?;
         let named = resolved.get_names().iter();
         let names = named.map(|(name, schema)| (name.clone(), (*schema).clone())).collect();
@@ -88,7 +88,7 @@ impl Plan {
 
 type Names = HashMap<Name, Schema>;
 
-fn resolve(writer: &Schema, ours: &Schema, names: &Names, field: &str) -> Op {
+fn resolve(writer: &Schema, ours: &'static Schema, names: &Names, field: &str) -> Op {
     let writer = match writer {
         Schema::Ref { name } => match names.get(name) {
             Some(schema) => schema,
@@ -117,7 +117,7 @@ fn resolve(writer: &Schema, ours: &Schema, names: &Names, field: &str) -> Op {
 }
 
 /// Neither side is a union or the writer's a reference.
-fn resolve_value(writer: &Schema, ours: &Schema, names: &Names, field: &str) -> Option<Op> {
+fn resolve_value(writer: &Schema, ours: &'static Schema, names: &Names, field: &str) -> Option<Op> {
     Some(match (ours, writer) {
         (Schema::Boolean, Schema::Boolean) => Op::Bool,
         (Schema::Int, Schema::Int) | (Schema::Long, Schema::Int | Schema::Long) => Op::Whole,
@@ -162,7 +162,7 @@ fn money(writer: &DecimalSchema) -> Option<Op> {
     Some(Op::Money { factor: 10_i128.pow(missing), size })
 }
 
-fn record(writer: &RecordSchema, ours: &RecordSchema, names: &Names) -> Op {
+fn record(writer: &RecordSchema, ours: &'static RecordSchema, names: &Names) -> Op {
     for field in &ours.fields {
         let written = writer.fields.iter().any(|it| it.name == field.name);
         if !written && field.default.is_none() {
@@ -170,7 +170,7 @@ fn record(writer: &RecordSchema, ours: &RecordSchema, names: &Names) -> Op {
         }
     }
     let defaults = ours.fields.iter().map(|field| match &field.default {
-        Some(Value::String(text)) => Initial::Text(text.clone()),
+        Some(Value::String(text)) => Initial::Text(text),
         _ => Initial::Null,
     });
     let steps = writer.fields.iter().map(|field| {

@@ -29,7 +29,7 @@ impl OwnSchema {
         OwnSchema { text, parsed: LazyLock::new(parse) }
     }
 
-    pub fn schema(&self) -> &Schema {
+    pub fn schema(&'static self) -> &'static Schema {
         &self.parsed.schema
     }
 
@@ -42,7 +42,7 @@ impl OwnSchema {
     /// # Errors
     /// When the record's fields are not those of the schema.
     pub fn write(
-        &self,
+        &'static self,
         record: &impl Serialize,
         out: &mut Vec<u8>,
     ) -> Result<(), apache_avro::Error> {

@@ -15,7 +15,7 @@ use crate::wire::validate::{self, Invalid};
 
 /// Decodes one line. Never fails: what cannot be taken is `Input::Rejected`.
 #[must_use]
-pub fn decode_line(bytes: &[u8]) -> Decoded {
+pub fn decode_line(bytes: &[u8]) -> Decoded<'_> {
     let members = match Members::read(bytes) {
         Ok(members) => members,
         Err(detail) => return rejected(Reason::Undecodable, &Members::default(), detail),
@@ -26,7 +26,7 @@ pub fn decode_line(bytes: &[u8]) -> Decoded {
     }
 }
 
-fn rejected(reason: Reason, members: &Members<'_>, detail: String) -> Decoded {
+fn rejected(reason: Reason, members: &Members<'_>, detail: String) -> Decoded<'static> {
     let refusal = Refusal {
         reason,
         account_id: members.account_id.named(),
@@ -104,25 +104,25 @@ impl<'a> Members<'a> {
         })
     }
 
-    fn judge(&self) -> Result<Decoded, Invalid> {
+    fn judge(&self) -> Result<Decoded<'a>, Invalid> {
         match self.kind.text("type")? {
-            None | Some("billed") => validate::billed(&self.billed()?),
+            None | Some("billed") => validate::billed(self.billed()?),
             Some("tick") => validate::tick(self.now.time("now")?),
             Some(kind) => self.command(kind),
         }
     }
 
-    fn billed(&self) -> Result<RawBilled<'_>, Invalid> {
+    fn billed(&self) -> Result<RawBilled<'a>, Invalid> {
         Ok(RawBilled {
-            event_id: self.event_id.text("event_id")?,
-            idempotency_key: self.idempotency_key.text("idempotency_key")?,
-            account_id: self.account_id.text("account_id")?,
-            profile_id: self.profile_id.text("profile_id")?,
-            feature: self.feature.text("feature")?,
-            country: self.country.text("country")?,
-            sender: self.sender.text("sender")?,
-            recipient: self.recipient.text("recipient")?,
-            purpose: self.purpose.text("purpose")?,
+            event_id: self.event_id.own_text("event_id")?,
+            idempotency_key: self.idempotency_key.own_text("idempotency_key")?,
+            account_id: self.account_id.own_text("account_id")?,
+            profile_id: self.profile_id.own_text("profile_id")?,
+            feature: self.feature.own_text("feature")?,
+            country: self.country.own_text("country")?,
+            sender: self.sender.own_text("sender")?,
+            recipient: self.recipient.own_text("recipient")?,
+            purpose: self.purpose.own_text("purpose")?,
             requests: self.requests.whole("requests")?,
             cost: self.cost.money("cost")?,
             occurred_at: self.occurred_at.time("occurred_at")?,
@@ -130,7 +130,7 @@ impl<'a> Members<'a> {
         })
     }
 
-    fn command(&self, kind: &str) -> Result<Decoded, Invalid> {
+    fn command(&self, kind: &str) -> Result<Decoded<'a>, Invalid> {
         let mut raw = RawCommand {
             kind,
             command_id: self.command_id.text("command_id")?,
@@ -238,6 +238,14 @@ impl<'a> Value<'a> {
             Value::Text(text) if text.is_empty() => Ok(None),
             Value::Text(text) => Ok(Some(text)),
             other => wrong(field, "a string", other),
+        }
+    }
+
+    /// As `text`, apart from this value.
+    fn own_text(&self, field: &str) -> Result<Option<Cow<'a, str>>, Invalid> {
+        match self {
+            Value::Text(text) if !text.is_empty() => Ok(Some(text.clone())),
+            other => other.text(field).map(|_| None),
         }
     }
 

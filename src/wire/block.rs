@@ -82,7 +82,7 @@ pub(super) fn from_json(bytes: &[u8]) -> Result<BlockSeen, Error> {
 }
 
 pub(super) fn from_avro(plan: &Plan, bytes: &[u8]) -> Result<BlockSeen, Error> {
-    let datum = plan.read(bytes).map_err(|Unfit(why)| Error::BlockState(why))?;
+    let datum = plan.read(bytes).map_err(|Unfit(why)| Error::BlockState(*why))?;
     let Datum::Record(fields) = &datum else {
         return Err(Error::BlockState("no record".to_owned()));
     };

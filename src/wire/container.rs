@@ -248,12 +248,11 @@ impl Kinds {
                 let (branch, bytes) = read_branch(bytes)?;
                 match branches.get(branch) {
                     Some((kind, plan)) => (*kind, plan, bytes),
-                    None => return Err(Unfit(format!("the union has no branch {branch}"))),
+                    None => return Err(Unfit(format!("the union has no branch {branch}").into())),
                 }
             }
         };
-        let (datum, rest) = plan.read_front(bytes, steps)?;
-        Ok((lines::judge(kind, datum), rest))
+        lines::decode_front(kind, plan, bytes, steps)
     }
 }
 
@@ -263,7 +262,7 @@ fn stream_whole(source: &mut impl Read) -> Result<i64, Error> {
     for at in 0..bytes.len() {
         source.read_exact(&mut bytes[at..=at])?;
         if bytes[at] & 0x80 == 0 {
-            return read_whole(&bytes[..=at]).map_err(|Unfit(why)| Error::Container(why));
+            return read_whole(&bytes[..=at]).map_err(|Unfit(why)| Error::Container(*why));
         }
     }
     damaged("a number has more than 64 bits")

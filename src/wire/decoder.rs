@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use apache_avro::Schema;
+use foldhash::fast::FixedState;
 
 use super::avro::lines::{self, RecordKind};
 use super::avro::plan::Plan;
@@ -30,9 +31,9 @@ pub struct Options {
 }
 
 /// Plans by registry id, or why that schema is of no use.
-type Planned = HashMap<(RecordKind, u32), Result<Arc<Plan>, String>>;
+type Planned = HashMap<(RecordKind, u32), Result<Arc<Plan>, String>, FixedState>;
 /// Plans by fingerprint.
-type Known = HashMap<(RecordKind, Fingerprint), Arc<Plan>>;
+type Known = HashMap<(RecordKind, Fingerprint), Arc<Plan>, FixedState>;
 
 /// Decodes billed events, commands and block records. Clone it for each thread.
 #[derive(Clone, Debug)]
@@ -225,7 +226,7 @@ fn json(kind: RecordKind, bytes: &[u8]) -> Decoded<'_> {
 
 /// Plans for our schemas, and for the configured ones as whatever they fit.
 fn known_plans(writer_schemas: &[(String, String)]) -> Result<Known, Error> {
-    let mut known = Known::new();
+    let mut known = Known::default();
     for kind in RecordKind::ALL {
         let own = kind.own();
         let plan = Plan::new(own.schema(), own.schema()).expect("our schemas are complete");

@@ -5,14 +5,15 @@
 use std::collections::HashMap;
 
 use apache_avro::Schema;
-use apache_avro::schema::{DecimalSchema, InnerDecimalSchema, Name, UuidSchema};
+use apache_avro::schema::Name;
 
 use super::plan::{Initial, Op, Plan, RecordPlan};
 use crate::money::Money;
 use crate::time::Millis;
 
-/// Types inside each other in a field that is skipped.
-const DEPTH_MAX: u32 = 64;
+/// Bytes that are looked at for UTF-8 together: a billed event is shorter, and of a block of many
+/// records nothing is looked at again and again.
+const FRONT_BYTES_MAX: usize = 512;
 
 const STEPS_PER_BYTE: usize = 16;
 const STEPS_LEAST: usize = 4096;
@@ -31,12 +32,26 @@ pub enum Datum<'a> {
     Record(Vec<Datum<'a>>),
 }
 
-/// Why bytes do not fit the schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfit(pub String);
+/// A value that holds no other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Whole(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    Money(Money),
+    Time(Millis),
+}
 
-fn unfit<T>(why: impl Into<String>) -> Result<T, Unfit> {
-    Err(Unfit(why.into()))
+/// Why bytes do not fit the schema. Boxed, so that results stay in registers.
+#[expect(clippy::box_collection, reason = "a thin pointer is the point")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit(pub Box<String>);
+
+#[cold]
+pub(super) fn unfit<T>(why: impl Into<String>) -> Result<T, Unfit> {
+    Err(Unfit(Box::new(why.into())))
 }
 
 impl Plan {
@@ -49,13 +64,42 @@ impl Plan {
         Ok(datum)
     }
 
+    /// Reads the record that `bytes` begin with, whose fields of ours hold no others: gives each to
+    /// `take` with its place among ours, nothing for those that keep their defaults. Also gives
+    /// what stands behind it.
+    pub fn read_flat<'a>(
+        &self,
+        bytes: &'a [u8],
+        steps: &mut Steps,
+        mut take: impl FnMut(usize, Scalar<'a>),
+    ) -> Result<&'a [u8], Unfit> {
+        let mut reader = Reader::new(bytes, &self.names, steps.0);
+        let mut op = &self.root;
+        while let Op::Union(branches) = op {
+            op = reader.branch(branches)?;
+        }
+        let plan = match op {
+            Op::Record(plan) => plan,
+            Op::Misfit(why) => return unfit(why.clone()),
+            _ => return unfit("no record"),
+        };
+        for (at, op) in &plan.steps {
+            let scalar = reader.scalar(op)?;
+            if let Some(at) = at {
+                take(*at, scalar);
+            }
+        }
+        steps.0 = reader.steps;
+        Ok(reader.rest)
+    }
+
     /// Reads the datum that `bytes` begin with; also gives what stands behind it.
     pub fn read_front<'a>(
         &self,
         bytes: &'a [u8],
         steps: &mut Steps,
     ) -> Result<(Datum<'a>, &'a [u8]), Unfit> {
-        let mut reader = Reader { rest: bytes, names: &self.names, steps: steps.0 };
+        let mut reader = Reader::new(bytes, &self.names, steps.0);
         let datum = reader.datum(&self.root)?;
         steps.0 = reader.steps;
         Ok((datum, reader.rest))
@@ -75,49 +119,87 @@ impl Steps {
 
 /// Reads the branch number with which a union begins.
 pub fn read_branch(bytes: &[u8]) -> Result<(usize, &[u8]), Unfit> {
-    let mut reader = Reader { rest: bytes, names: &HashMap::new(), steps: 0 };
+    let names = HashMap::new();
+    let mut reader = Reader::new(bytes, &names, 0);
     let branch = reader.length()?;
     Ok((branch, reader.rest))
 }
 
 /// Reads the number that `bytes` begin with.
 pub fn read_whole(bytes: &[u8]) -> Result<i64, Unfit> {
-    Reader { rest: bytes, names: &HashMap::new(), steps: 0 }.whole()
+    Reader::new(bytes, &HashMap::new(), 0).whole()
 }
 
-struct Reader<'a, 'p> {
+pub(super) struct Reader<'a, 'p> {
     rest: &'a [u8],
-    names: &'p HashMap<Name, Schema>,
+    /// What `rest` was in the beginning, as far as that is UTF-8: most texts of a record need no
+    /// look of their own.
+    front: &'a str,
+    bytes: usize,
+    pub(super) names: &'p HashMap<Name, Schema>,
     /// As in `Steps`.
-    steps: usize,
+    pub(super) steps: usize,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a, 'p> Reader<'a, 'p> {
+    fn new(bytes: &'a [u8], names: &'p HashMap<Name, Schema>, steps: usize) -> Reader<'a, 'p> {
+        let front = &bytes[..bytes.len().min(FRONT_BYTES_MAX)];
+        let front = str::from_utf8(front).unwrap_or_else(|fault| {
+            str::from_utf8(&front[..fault.valid_up_to()]).unwrap_or_default()
+        });
+        Reader { rest: bytes, front, bytes: bytes.len(), names, steps }
+    }
+
     fn datum(&mut self, op: &Op) -> Result<Datum<'a>, Unfit> {
         Ok(match op {
-            Op::Null | Op::Skip(Schema::Null) => Datum::Null,
-            Op::Bool => Datum::Bool(self.boolean()?),
-            Op::Whole => Datum::Whole(self.whole()?),
-            Op::Text => Datum::Text(self.text()?),
-            Op::Bytes => Datum::Bytes(self.prefixed()?),
-            Op::Fixed(size) => Datum::Bytes(self.take(*size)?),
-            Op::Money { factor, size } => Datum::Money(self.money(*factor, *size)?),
-            Op::Time { per_ms } => Datum::Time(Millis(self.whole()?.div_euclid(*per_ms))),
             Op::Array(items) => Datum::Array(self.array(items)?),
             Op::Record(plan) => Datum::Record(self.record(plan)?),
             Op::Union(branches) => {
-                let branch = self.length()?;
-                match branches.get(branch) {
-                    Some(op) => self.datum(op)?,
-                    None => return unfit(format!("a union has no branch {branch}")),
-                }
+                let op = self.branch(branches)?;
+                self.datum(op)?
             }
+            op => match self.scalar(op)? {
+                Scalar::Null => Datum::Null,
+                Scalar::Bool(value) => Datum::Bool(value),
+                Scalar::Whole(number) => Datum::Whole(number),
+                Scalar::Text(text) => Datum::Text(text),
+                Scalar::Bytes(bytes) => Datum::Bytes(bytes),
+                Scalar::Money(money) => Datum::Money(money),
+                Scalar::Time(time) => Datum::Time(time),
+            },
+        })
+    }
+
+    #[inline(always)]
+    fn scalar(&mut self, op: &Op) -> Result<Scalar<'a>, Unfit> {
+        // Most fields may be null.
+        let op = if let Op::Union(branches) = op { self.branch(branches)? } else { op };
+        Ok(match op {
+            Op::Null | Op::Skip(Schema::Null) => Scalar::Null,
+            Op::Bool => Scalar::Bool(self.boolean()?),
+            Op::Whole => Scalar::Whole(self.whole()?),
+            Op::Text => Scalar::Text(self.text()?),
+            Op::Bytes => Scalar::Bytes(self.prefixed()?),
+            Op::Fixed(size) => Scalar::Bytes(self.take(*size)?),
+            Op::Money { factor, size } => Scalar::Money(self.money(*factor, *size)?),
+            Op::Time { per_ms } => Scalar::Time(Millis(self.whole()?.div_euclid(*per_ms))),
+            Op::Union(_) => return unfit("a union in a union"),
             Op::Skip(schema) => {
-                self.skip(schema, DEPTH_MAX)?;
-                Datum::Null
+                self.skip(schema)?;
+                Scalar::Null
             }
             Op::Misfit(why) => return unfit(why.clone()),
+            Op::Array(_) | Op::Record(_) => return unfit("a field holds others"),
         })
+    }
+
+    #[inline(always)]
+    fn branch<'o>(&mut self, branches: &'o [Op]) -> Result<&'o Op, Unfit> {
+        let branch = self.length()?;
+        match branches.get(branch) {
+            Some(op) => Ok(op),
+            None => unfit(format!("a union has no branch {branch}")),
+        }
     }
 
     fn record(&mut self, plan: &RecordPlan) -> Result<Vec<Datum<'a>>, Unfit> {
@@ -150,7 +232,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Items in the next block of an array or map, 0 at its end.
-    fn block_count(&mut self) -> Result<usize, Unfit> {
+    pub(super) fn block_count(&mut self) -> Result<usize, Unfit> {
         let count = self.whole()?;
         if count < 0 {
             // A negative count is followed by the block's size in bytes.
@@ -162,7 +244,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn boolean(&mut self) -> Result<bool, Unfit> {
+    pub(super) fn boolean(&mut self) -> Result<bool, Unfit> {
         match self.take(1)? {
             [0] => Ok(false),
             [1] => Ok(true),
@@ -171,7 +253,18 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// A zig-zag varint of at most 64 bits.
-    fn whole(&mut self) -> Result<i64, Unfit> {
+    #[inline(always)]
+    pub(super) fn whole(&mut self) -> Result<i64, Unfit> {
+        // Branches and lengths, most of all numbers, have one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(i64::from(*byte >> 1) ^ -i64::from(*byte & 1));
+        }
+        self.long_whole()
+    }
+
+    #[cold]
+    fn long_whole(&mut self) -> Result<i64, Unfit> {
         let mut value = 0_u64;
         for (at, byte) in self.rest.iter().enumerate().take(10) {
             let bits = u64::from(byte & 0x7f);
@@ -187,7 +280,8 @@ impl<'a> Reader<'a, '_> {
         unfit("a number is cut short or has more than 64 bits")
     }
 
-    fn length(&mut self) -> Result<usize, Unfit> {
+    #[inline(always)]
+    pub(super) fn length(&mut self) -> Result<usize, Unfit> {
         let number = self.whole()?;
         match usize::try_from(number) {
             Ok(length) => Ok(length),
@@ -195,7 +289,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Unfit> {
+    #[inline(always)]
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Unfit> {
         match self.rest.split_at_checked(count) {
             Some((taken, rest)) => {
                 self.rest = rest;
@@ -205,13 +300,20 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn prefixed(&mut self) -> Result<&'a [u8], Unfit> {
+    #[inline(always)]
+    pub(super) fn prefixed(&mut self) -> Result<&'a [u8], Unfit> {
         let length = self.length()?;
         self.take(length)
     }
 
+    #[inline(always)]
     fn text(&mut self) -> Result<&'a str, Unfit> {
-        match std::str::from_utf8(self.prefixed()?) {
+        let bytes = self.prefixed()?;
+        let end = self.bytes - self.rest.len();
+        if let Some(text) = self.front.get(end - bytes.len()..end) {
+            return Ok(text);
+        }
+        match str::from_utf8(bytes) {
             Ok(text) => Ok(text),
             Err(_) => unfit("a string is not UTF-8"),
         }
@@ -240,79 +342,6 @@ impl<'a> Reader<'a, '_> {
         match number.checked_mul(factor) {
             Some(micros) if kept_sign => Ok(Money(micros)),
             _ => unfit("a decimal of more than 128 bits"),
-        }
-    }
-
-    /// Steps over a value that no field of ours wants.
-    fn skip(&mut self, schema: &Schema, depth: u32) -> Result<(), Unfit> {
-        let Some(depth) = depth.checked_sub(1) else {
-            return unfit("types are nested too deeply");
-        };
-        let Some(steps) = self.steps.checked_sub(1) else {
-            return unfit("more items than bytes can hold");
-        };
-        self.steps = steps;
-        match schema {
-            Schema::Array(array) => self.skip_blocks(|reader| reader.skip(&array.items, depth)),
-            Schema::Map(map) => self.skip_blocks(|reader| {
-                reader.prefixed()?;
-                reader.skip(&map.types, depth)
-            }),
-            Schema::Union(union) => {
-                let branch = self.length()?;
-                match union.variants().get(branch) {
-                    Some(schema) => self.skip(schema, depth),
-                    None => unfit(format!("a union has no branch {branch}")),
-                }
-            }
-            Schema::Record(record) => {
-                record.fields.iter().try_for_each(|field| self.skip(&field.schema, depth))
-            }
-            Schema::Ref { name } => match self.names.get(name) {
-                Some(schema) => self.skip(schema, depth),
-                None => unfit(format!("type {name} is not defined")),
-            },
-            leaf => self.skip_leaf(leaf),
-        }
-    }
-
-    fn skip_blocks(
-        &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<(), Unfit>,
-    ) -> Result<(), Unfit> {
-        loop {
-            let count = self.block_count()?;
-            if count == 0 {
-                return Ok(());
-            }
-            for _ in 0..count {
-                item(self)?;
-            }
-        }
-    }
-
-    /// A type that holds no other.
-    fn skip_leaf(&mut self, schema: &Schema) -> Result<(), Unfit> {
-        match schema {
-            Schema::Null => Ok(()),
-            Schema::Boolean => self.boolean().map(drop),
-            Schema::Float => self.take(4).map(drop),
-            Schema::Double => self.take(8).map(drop),
-            Schema::Bytes
-            | Schema::String
-            | Schema::BigDecimal
-            | Schema::Uuid(UuidSchema::String | UuidSchema::Bytes)
-            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Bytes, .. }) => {
-                self.prefixed().map(drop)
-            }
-            Schema::Fixed(fixed)
-            | Schema::Duration(fixed)
-            | Schema::Uuid(UuidSchema::Fixed(fixed))
-            | Schema::Decimal(DecimalSchema { inner: InnerDecimalSchema::Fixed(fixed), .. }) => {
-                self.take(fixed.size).map(drop)
-            }
-            // An enum's symbol number, int, long and the times made of them.
-            _ => self.whole().map(drop),
         }
     }
 }

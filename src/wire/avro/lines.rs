@@ -2,7 +2,7 @@
 //! bytes that do not fit the schema are `undecodable`, values that break a rule `invalid`, the
 //! latter naming the ids that the record gives.
 
-use super::datum::{Datum, Unfit};
+use super::datum::{Datum, Scalar, Steps, Unfit};
 use super::plan::Plan;
 use super::schemas;
 use crate::fold::event::{Input, Reason, Refusal, Text};
@@ -50,26 +50,43 @@ impl RecordKind {
 
 /// Decodes one datum; whatever is wrong with it becomes `Input::Rejected`.
 pub fn decode<'a>(kind: RecordKind, plan: &Plan, bytes: &'a [u8]) -> Decoded<'a> {
-    match plan.read(bytes) {
-        Ok(datum) => judge(kind, datum),
+    match decode_front(kind, plan, bytes, &mut Steps::of(bytes)) {
+        Ok((decoded, [])) => decoded,
+        Ok((_, rest)) => {
+            let over = rest.len();
+            undecodable(format!("bytes do not fit the schema: {over} bytes are left over"))
+        }
         Err(Unfit(why)) => undecodable(format!("bytes do not fit the schema: {why}")),
     }
+}
+
+/// Decodes the datum that `bytes` begin with; also gives what stands behind it.
+pub fn decode_front<'a>(
+    kind: RecordKind,
+    plan: &Plan,
+    bytes: &'a [u8],
+    steps: &mut Steps,
+) -> Result<(Decoded<'a>, &'a [u8]), Unfit> {
+    if kind == RecordKind::Billed {
+        return billed(plan, bytes, steps);
+    }
+    let (datum, rest) = plan.read_front(bytes, steps)?;
+    Ok((judge(kind, datum), rest))
 }
 
 pub fn undecodable(detail: String) -> Decoded<'static> {
     rejected(Reason::Undecodable, Ids::default(), detail)
 }
 
-/// A datum that was read by a plan for `kind`.
-pub fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded<'_> {
+/// A datum that was read by a plan for `kind`, which is not `Billed`.
+fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded<'_> {
     let Datum::Record(fields) = datum else {
         return undecodable("bytes do not fit the schema: no record".to_owned());
     };
     match kind {
-        RecordKind::Billed => billed(&fields),
         RecordKind::Command => command(&fields),
         RecordKind::Tick => tick(&fields),
-        RecordKind::Block => undecodable("a block record is no line".to_owned()),
+        RecordKind::Billed | RecordKind::Block => undecodable("this is no line".to_owned()),
     }
 }
 
@@ -98,44 +115,37 @@ fn valid_or_rejected<'a>(ids: Ids<'_>, outcome: Result<Decoded<'a>, Invalid>) ->
 
 const ORDER: &str = "a plan gives the fields of our schema in its order";
 
-fn billed<'a>(fields: &[Datum<'a>]) -> Decoded<'a> {
-    let [
-        kind,
-        event_id,
-        idempotency_key,
-        account_id,
-        profile_id,
-        feature,
-        country,
-        sender,
-        recipient,
-        purpose,
-        requests,
-        cost,
-        occurred_at,
-        recorded_at,
-    ] = fields
-    else {
-        unreachable!("{ORDER}");
-    };
-    let text = |datum: &Datum<'a>| datum.text().map(Text::Borrowed);
-    let raw = RawBilled {
-        event_id: text(event_id),
-        idempotency_key: text(idempotency_key),
-        account_id: text(account_id),
-        profile_id: text(profile_id),
-        feature: text(feature),
-        country: text(country),
-        sender: text(sender),
-        recipient: text(recipient),
-        purpose: text(purpose),
-        requests: requests.whole(),
-        cost: cost.money(),
-        occurred_at: occurred_at.time(),
-        recorded_at: recorded_at.time(),
-    };
-    let ids = Ids { account_id: account_id.text(), event_id: event_id.text(), command_id: None };
-    valid_or_rejected(ids, of_type(kind, "billed").and_then(|()| validate::billed(raw)))
+/// The one kind that comes by the million: read straight into its fields.
+fn billed<'a>(
+    plan: &Plan,
+    bytes: &'a [u8],
+    steps: &mut Steps,
+) -> Result<(Decoded<'a>, &'a [u8]), Unfit> {
+    let (mut raw, mut kind) = (RawBilled::default(), None);
+    let rest = plan.read_flat(bytes, steps, |at, field| match at {
+        0 => kind = field.text(),
+        1 => raw.event_id = field.text(),
+        2 => raw.idempotency_key = field.text(),
+        3 => raw.account_id = field.text(),
+        4 => raw.profile_id = field.text(),
+        5 => raw.feature = field.text(),
+        6 => raw.country = field.text(),
+        7 => raw.sender = field.text(),
+        8 => raw.recipient = field.text(),
+        9 => raw.purpose = field.text(),
+        10 => raw.requests = field.whole(),
+        11 => raw.cost = field.money(),
+        12 => raw.occurred_at = field.time(),
+        13 => raw.recorded_at = field.time(),
+        _ => unreachable!("{ORDER}"),
+    })?;
+    let (account_id, event_id) = (raw.account_id.clone(), raw.event_id.clone());
+    let outcome = of_type(kind.as_deref(), "billed").and_then(|()| validate::billed(raw));
+    let decoded = outcome.unwrap_or_else(|Invalid(detail)| {
+        let (account_id, event_id) = (account_id.as_deref(), event_id.as_deref());
+        rejected(Reason::Invalid, Ids { account_id, event_id, command_id: None }, detail)
+    });
+    Ok((decoded, rest))
 }
 
 fn command(fields: &[Datum<'_>]) -> Decoded<'static> {
@@ -199,13 +209,13 @@ fn tick(fields: &[Datum<'_>]) -> Decoded<'static> {
     let [kind, now] = fields else {
         unreachable!("{ORDER}");
     };
-    let outcome = of_type(kind, "tick").and_then(|()| validate::tick(now.time()));
+    let outcome = of_type(kind.text(), "tick").and_then(|()| validate::tick(now.time()));
     valid_or_rejected(Ids::default(), outcome)
 }
 
 /// An absent type is the schema's own.
-fn of_type(kind: &Datum<'_>, own: &str) -> Result<(), Invalid> {
-    match kind.text() {
+fn of_type(kind: Option<&str>, own: &str) -> Result<(), Invalid> {
+    match kind {
         None => Ok(()),
         Some(kind) if kind == own => Ok(()),
         Some(kind) => Err(Invalid(format!("type: {kind:?} in a record of {own}"))),
@@ -213,6 +223,38 @@ fn of_type(kind: &Datum<'_>, own: &str) -> Result<(), Invalid> {
 }
 
 /// A plan gives each field the type of our schema or null, so nothing else has to be told apart.
+impl<'a> Scalar<'a> {
+    /// An empty text is an absent one.
+    fn text(self) -> Option<Text<'a>> {
+        match self {
+            Scalar::Text(text) if !text.is_empty() => Some(Text::Borrowed(text)),
+            _ => None,
+        }
+    }
+
+    fn whole(self) -> Option<i64> {
+        match self {
+            Scalar::Whole(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn money(self) -> Option<Money> {
+        match self {
+            Scalar::Money(money) => Some(money),
+            _ => None,
+        }
+    }
+
+    fn time(self) -> Option<Millis> {
+        match self {
+            Scalar::Time(time) => Some(time),
+            _ => None,
+        }
+    }
+}
+
+/// As with scalars.
 impl<'a> Datum<'a> {
     /// An empty text is an absent one.
     pub fn text(&self) -> Option<&'a str> {

@@ -7,6 +7,7 @@ pub(super) mod datum;
 pub(super) mod lines;
 pub(super) mod plan;
 pub(super) mod schemas;
+mod skip;
 
 pub use canonical::{Fingerprint, fingerprint};
 pub use datum::{Datum, Unfit};

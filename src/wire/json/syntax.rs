@@ -215,6 +215,14 @@ impl<'a> Reader<'a> {
 
     /// Up to a quote, a backslash or a control character.
     fn skip_plain(&mut self) {
+        while let Some(word) = self.bytes[self.at..].first_chunk::<8>() {
+            let special = special(u64::from_le_bytes(*word));
+            if special != 0 {
+                self.at += special.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += 8;
+        }
         let rest = &self.bytes[self.at..];
         let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
         self.at += rest.iter().position(special).unwrap_or(rest.len());
@@ -300,5 +308,36 @@ impl<'a> Reader<'a> {
 
     fn fault<T>(&self, wanted: &'static str) -> Result<T, SyntaxError> {
         Err(SyntaxError { wanted, at: self.at })
+    }
+}
+
+/// The top bit of each byte that is a quote, a backslash or a control character, as far as the
+/// first such byte; bits above it may be set in vain.
+fn special(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    // A byte below n borrows when n is taken off, and has no top bit of its own.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & TOPS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                for around in [b'a', 0x7f, 0x80, 0xff, b'!'] {
+                    let mut word = [around; 8];
+                    word[at] = byte;
+                    let found = special(u64::from_le_bytes(word)).trailing_zeros() as usize / 8;
+                    let wanted = matches!(byte, b'"' | b'\\' | 0..=0x1f);
+                    assert_eq!(found, if wanted { at } else { 8 }, "{byte:#x} among {around:#x}");
+                }
+            }
+        }
     }
 }

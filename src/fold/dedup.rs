@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::event::BilledEvent;
 use super::scope_key::canonical_uuid;
 use super::tally::AccountNumber;
-use crate::time::Millis;
+use crate::time::{self, Millis};
 
 /// Tables that the ids are spread over, so that none takes long to grow or to be swept.
 const SHARDS: usize = 256;
@@ -178,9 +178,10 @@ impl Dedup {
     }
 
     /// Takes one packed run of ids back from the store. Runs come in the order of minute and
-    /// index. `None` when the bytes are no whole number of ids.
+    /// index. `None` when the bytes are no whole number of ids, or no event can be of that minute.
     pub fn load(&mut self, minute: i64, packed: &[u8]) -> Option<()> {
-        if !packed.len().is_multiple_of(PACKED_BYTES) {
+        let possible = (0..time::END.minute()).contains(&minute);
+        if !possible || !packed.len().is_multiple_of(PACKED_BYTES) {
             return None;
         }
         for one in packed.chunks_exact(PACKED_BYTES) {

@@ -66,7 +66,7 @@ pub(super) fn position(value: &[u8]) -> Result<Position, Fault> {
         offset: offset(&mut reader)?,
         billed: offset(&mut reader)?,
         commands: offset(&mut reader)?,
-        now: Millis(reader.i64()?),
+        now: time(&mut reader)?,
         published_through: maybe(&mut reader, offset)?,
     };
     let now = maybe(&mut reader, time)?;
@@ -75,7 +75,7 @@ pub(super) fn position(value: &[u8]) -> Result<Position, Fault> {
     let (rejects, requests) = (offset(&mut reader)?, offset(&mut reader)?);
     let cost = sum(&mut reader)?;
     let counts = Counts { events, duplicates, rejects, cost, requests };
-    let (billed_latest, commands_latest) = (Millis(reader.i64()?), Millis(reader.i64()?));
+    let (billed_latest, commands_latest) = (time(&mut reader)?, time(&mut reader)?);
     reader.end()?;
     let clockwork = Clockwork { now, forgotten_before_minute, counts };
     Ok(Position { tip, clockwork, billed_latest, commands_latest })

@@ -78,7 +78,9 @@ pub(super) fn restore(
         let (minute, _index) = keys::dedup(key).map_err(broken)?;
         let packed = codec::dedup(value).map_err(broken)?;
         let loaded = state.restore_dedup(minute, packed);
-        loaded.map(|()| true).ok_or_else(|| misfit(raw, key, "a part of an id, or no minute of an event"))
+        loaded
+            .map(|()| true)
+            .ok_or_else(|| misfit(raw, key, "a part of an id, or no minute of an event"))
     })?;
     let mut blocks = Vec::new();
     raw.scan(&Span::kind(Kind::Block), Reading::Once, &mut |key, value| {

@@ -187,12 +187,11 @@ fn row() -> impl Strategy<Value = Row> {
 pub fn position() -> impl Strategy<Value = Position> {
     let numbers = (count(), count(), count(), count());
     let counts = (count(), count(), count(), sum(), count());
-    let times = (moment(), prop::option::of(moment()), any::<i64>(), any::<i64>(), any::<i64>());
+    let times = (moment(), prop::option::of(moment()), any::<i64>(), moment(), moment());
     (numbers, any::<[u8; 32]>(), prop::option::of(count()), times, counts).prop_map(
         |(numbers, hash, published_through, times, counts)| {
             let (seq, offset, billed, commands) = numbers;
-            let (tip_now, now, forgotten_before_minute, billed_at, commanded_at) = times;
-            let (billed_latest, commands_latest) = (Millis(billed_at), Millis(commanded_at));
+            let (tip_now, now, forgotten_before_minute, billed_latest, commands_latest) = times;
             let (events, duplicates, rejects, micros, requests) = counts;
             let cost = Money(micros);
             let tip = Tip {

@@ -42,7 +42,7 @@ impl Bare {
             let Some(scope) = scope else { continue };
             let name = self.name(scope);
             for (window, start) in [(0, day), (8, month)] {
-                let key = (account, name, kind as u8 | window, start as i32);
+                let key = (account, name, kind as u8 | window, start);
                 let total = self.totals.entry(key).or_default();
                 total.0 += event.cost.0 as i64;
                 total.1 += u64::from(event.requests);

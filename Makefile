@@ -47,7 +47,7 @@ chaos: ## a storm of kills, cuts and full disks on real Kafka; SECONDS=900 KILLS
 mutants: ## changes the fold and the journal in every way a tool knows: tests must notice (hours)
 	@command -v cargo-mutants >/dev/null || \
 	  { echo 'cargo-mutants is missing; type   cargo install --locked cargo-mutants'; exit 1; }
-	SEEDS=300 cargo mutants --jobs 2 --output "$(CARGO_TARGET_DIR)/mutants" $(ARGS)
+	SEEDS=100 cargo mutants --jobs 2 --output "$(CARGO_TARGET_DIR)/mutants" $(ARGS)
 
 measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
 	@.ci/prepare test

@@ -295,3 +295,18 @@ fn payload(event: &BilledEvent<'_>, bytes: &mut Vec<u8>) -> u32 {
     bytes.extend_from_slice(&event.cost.0.to_be_bytes());
     crc32fast::hash(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzed rows.
+    #[test]
+    fn ids_of_a_minute_that_no_event_has_are_not_taken() {
+        let packed = [0; PACKED_BYTES];
+        for minute in [i64::MIN, -1, time::END.minute(), i64::MAX] {
+            assert_eq!(Dedup::default().load(minute, &packed), None, "{minute}");
+        }
+        assert_eq!(Dedup::default().load(time::END.minute() - 1, &packed), Some(()));
+    }
+}

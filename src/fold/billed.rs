@@ -125,7 +125,7 @@ impl State {
                 let after = watch.units(tally);
                 let before = after - watch.units(&share);
                 if !present || !watch.is_quiet(before, after) {
-                    let (number, order) = (watch.number, watch.order());
+                    let (number, order) = (watch.number, watch.order);
                     concerned.extend([Concerned { number, order, scope: Some(scope) }]);
                 }
             }

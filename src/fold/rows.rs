@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::ahead::scopes_of;
 use super::event::{BilledEvent, Change, Command, Input, Line};
 use super::group::{DayGroup, Distinct, LimitNumber};
 use super::limit::{LimitSpec, Measure, Scope, ScopeKind, Window};
 use super::limit_state::{Arming, Limit, Place};
 use super::scope_key::ScopeKey;
 use super::sliding::Sliding;
-use super::state::{Account, Counts, State};
+use super::state::{Account, Counts, State, scope_key};
 use super::table::Epoch;
 use super::tally::{AccountNumber, Calendar, Tally};
 use super::timer::{TIMERS_PER_RECORD_MAX, Timer};
@@ -322,19 +323,11 @@ impl State {
 
     fn need_for_event(&mut self, event: &BilledEvent<'_>, now: Millis, needs: &mut Vec<Need>) {
         let Some(account) = self.account_numbers.get(&*event.account_id).copied() else { return };
-        let scopes = [
-            (ScopeKind::Account, None),
-            (ScopeKind::Feature, Some(&*event.feature)),
-            (ScopeKind::Profile, event.profile_id.as_deref()),
-            (ScopeKind::Country, event.country.as_deref()),
-        ];
         let at = event.occurred_at;
-        for (kind, id) in scopes {
-            if id.is_none() && kind != ScopeKind::Account {
-                continue;
-            }
+        for (kind, id) in scopes_of(event) {
+            let Some(id) = id else { continue };
             for window in [Calendar::Day(at.day()), Calendar::Month(at.month())] {
-                self.need_tally(account, kind, id, window, needs);
+                self.need_tally(&ScopeKey::new(account, kind, id), window, needs);
             }
         }
         let mut numbers = Vec::new();
@@ -371,9 +364,9 @@ impl State {
             && let Some(window) = Calendar::holding(&spec.window, now)
             && spec.measure != Measure::Recipients
         {
-            let (kind, id) = (spec.scope.kind, spec.scope.id.as_deref());
-            self.need_tally(account, kind, id, window, needs);
-            self.need_tally(account, kind, id, window.next(), needs);
+            let key = scope_key(account, &spec.scope);
+            self.need_tally(&key, window, needs);
+            self.need_tally(&key, window.next(), needs);
         }
         let Some(number) = self.limits.find(account, limit_id) else { return };
         let limit = self.limit(number);
@@ -413,25 +406,16 @@ impl State {
             }
             (Window::Day | Window::Month, _) => {
                 let window = Calendar::holding(&spec.window, at).expect("a calendar window");
-                let (kind, id) = (spec.scope.kind, spec.scope.id.as_deref());
-                self.need_tally(account, kind, id, window, needs);
-                self.need_tally(account, kind, id, window.previous(), needs);
+                let key = scope_key(account, &spec.scope);
+                self.need_tally(&key, window, needs);
+                self.need_tally(&key, window.previous(), needs);
             }
         }
     }
 
-    fn need_tally(
-        &self,
-        account: AccountNumber,
-        kind: ScopeKind,
-        id: Option<&str>,
-        window: Calendar,
-        needs: &mut Vec<Need>,
-    ) {
-        let key = ScopeKey::new(account, kind, id.unwrap_or(""));
-        let row = self.scopes.find(&key).map(|number| self.scopes.row(number));
-        if row.and_then(|row| row.tally(window)).is_none() {
-            let scope = Scope { kind, id: id.map(CompactString::from) };
+    fn need_tally(&self, key: &ScopeKey<'_>, window: Calendar, needs: &mut Vec<Need>) {
+        if self.scopes.tally(key, window).is_none() {
+            let (account, scope) = (key.account, key.scope());
             needs.push(Need::Tally(TallyRef { account, scope, window }));
         }
     }

@@ -7,7 +7,7 @@ use foldhash::quality::FixedState;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-use super::limit::ScopeKind;
+use super::limit::{Scope, ScopeKind};
 use super::tally::AccountNumber;
 
 /// What names a scope inside a partition. The account's own has the empty text.
@@ -40,6 +40,12 @@ impl<'a> ScopeKey<'a> {
     pub fn new(account: AccountNumber, kind: ScopeKind, id: &'a str) -> ScopeKey<'a> {
         let id = canonical_uuid(id).map_or(Id::Text(id), Id::Uuid);
         ScopeKey { account, kind, id }
+    }
+
+    /// As limits, totals and stored rows name it.
+    pub fn scope(&self) -> Scope {
+        let named = self.kind != ScopeKind::Account;
+        Scope { kind: self.kind, id: named.then(|| self.id.to_own().text()) }
     }
 
     pub fn slot(&self) -> Slot {

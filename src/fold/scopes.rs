@@ -63,6 +63,11 @@ impl Scopes {
         found.map(|(_, number)| *number)
     }
 
+    /// The scope's total in a window; `None` when it is not in memory.
+    pub fn tally(&self, key: &ScopeKey<'_>, window: Calendar) -> Option<Tally> {
+        self.row(self.find(key)?).tally(window)
+    }
+
     /// A row that may be the key's, without a look at the row.
     pub fn candidate(&self, wanted: Slot) -> Option<ScopeNumber> {
         let found = self.index.find(wanted.spread(), |(slot, _)| *slot == wanted);

@@ -314,8 +314,7 @@ impl State {
         scope: &Scope,
         window: Calendar,
     ) -> Option<Tally> {
-        let number = self.scopes.find(&scope_key(account, scope))?;
-        self.scopes.row(number).tally(window)
+        self.scopes.tally(&scope_key(account, scope), window)
     }
 
     pub(super) fn limit(&self, number: LimitNumber) -> &Limit {

@@ -13,7 +13,7 @@ use super::tally::Tally;
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     pub number: LimitNumber,
-    order: Order,
+    pub order: Order,
     pub monthly: bool,
     of_cost: bool,
     /// Totals in `low..high`, in the smallest unit, hold the same; empty until it was looked at.
@@ -88,10 +88,6 @@ impl Watch {
         };
         let order = Order::of(&spec.limit_id);
         Some(Watch { number, order, monthly, of_cost, low: 0, high: 0 })
-    }
-
-    pub fn order(&self) -> Order {
-        self.order
     }
 
     /// The total that the limit looks at, in its smallest unit.

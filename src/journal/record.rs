@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::fold::Counts;
 use crate::money::Money;
 use crate::time::Millis;
-use crate::wire::{self, Datum, Plan, Unfit};
+use crate::wire::{self, Datum, Plan, Scalar, Unfit};
 
 /// SHA-256 of a record's or of a batch's decision bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -244,7 +244,7 @@ impl<'a> Fields<'a> {
 
     fn whole(&mut self) -> Result<i64, Error> {
         match self.next()? {
-            Datum::Whole(value) | Datum::Time(Millis(value)) => Ok(value),
+            Datum::Scalar(Scalar::Whole(value) | Scalar::Time(Millis(value))) => Ok(value),
             _ => Err(Error::Shape("a number is expected")),
         }
     }
@@ -261,13 +261,13 @@ impl<'a> Fields<'a> {
 
     fn text(&mut self) -> Result<String, Error> {
         match self.next()? {
-            Datum::Text(text) => Ok(text.to_owned()),
+            Datum::Scalar(Scalar::Text(text)) => Ok(text.to_owned()),
             _ => Err(Error::Shape("a text is expected")),
         }
     }
 
     fn hash(&mut self) -> Result<Hash, Error> {
-        let Datum::Bytes(bytes) = self.next()? else {
+        let Datum::Scalar(Scalar::Bytes(bytes)) = self.next()? else {
             return Err(Error::Shape("a hash is expected"));
         };
         bytes.try_into().map(Hash).map_err(|_| Error::Shape("a hash has 32 bytes"))
@@ -275,7 +275,7 @@ impl<'a> Fields<'a> {
 
     fn money(&mut self) -> Result<Money, Error> {
         match self.next()? {
-            Datum::Money(money) => Ok(money),
+            Datum::Scalar(Scalar::Money(money)) => Ok(money),
             _ => Err(Error::Shape("a decimal is expected")),
         }
     }

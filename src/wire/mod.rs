@@ -26,7 +26,7 @@ mod validate;
 mod window;
 
 pub use avro::RecordKind;
-pub(crate) use avro::{Datum, Plan, Unfit};
+pub(crate) use avro::{Datum, Plan, Scalar, Unfit};
 pub use avro::{Fingerprint, fingerprint};
 pub use block::BlockSeen;
 pub use decoder::{Decoder, Options};

@@ -21,13 +21,7 @@ const STEPS_LEAST: usize = 4096;
 /// A value of one of our schemas; a record's fields stand in our order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Datum<'a> {
-    Null,
-    Bool(bool),
-    Whole(i64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
-    Money(Money),
-    Time(Millis),
+    Scalar(Scalar<'a>),
     Array(Vec<Datum<'a>>),
     Record(Vec<Datum<'a>>),
 }
@@ -158,15 +152,7 @@ impl<'a, 'p> Reader<'a, 'p> {
                 let op = self.branch(branches)?;
                 self.datum(op)?
             }
-            op => match self.scalar(op)? {
-                Scalar::Null => Datum::Null,
-                Scalar::Bool(value) => Datum::Bool(value),
-                Scalar::Whole(number) => Datum::Whole(number),
-                Scalar::Text(text) => Datum::Text(text),
-                Scalar::Bytes(bytes) => Datum::Bytes(bytes),
-                Scalar::Money(money) => Datum::Money(money),
-                Scalar::Time(time) => Datum::Time(time),
-            },
+            op => Datum::Scalar(self.scalar(op)?),
         })
     }
 
@@ -204,8 +190,8 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     fn record(&mut self, plan: &RecordPlan) -> Result<Vec<Datum<'a>>, Unfit> {
         let initial = |default: &Initial| match default {
-            Initial::Null => Datum::Null,
-            Initial::Text(text) => Datum::Text(text),
+            Initial::Null => Datum::Scalar(Scalar::Null),
+            Initial::Text(text) => Datum::Scalar(Scalar::Text(text)),
         };
         let mut fields: Vec<Datum<'a>> = plan.defaults.iter().map(initial).collect();
         for (at, op) in &plan.steps {

@@ -122,17 +122,18 @@ fn billed<'a>(
     steps: &mut Steps,
 ) -> Result<(Decoded<'a>, &'a [u8]), Unfit> {
     let (mut raw, mut kind) = (RawBilled::default(), None);
+    let text = |field: Scalar<'a>| field.text().map(Text::Borrowed);
     let rest = plan.read_flat(bytes, steps, |at, field| match at {
         0 => kind = field.text(),
-        1 => raw.event_id = field.text(),
-        2 => raw.idempotency_key = field.text(),
-        3 => raw.account_id = field.text(),
-        4 => raw.profile_id = field.text(),
-        5 => raw.feature = field.text(),
-        6 => raw.country = field.text(),
-        7 => raw.sender = field.text(),
-        8 => raw.recipient = field.text(),
-        9 => raw.purpose = field.text(),
+        1 => raw.event_id = text(field),
+        2 => raw.idempotency_key = text(field),
+        3 => raw.account_id = text(field),
+        4 => raw.profile_id = text(field),
+        5 => raw.feature = text(field),
+        6 => raw.country = text(field),
+        7 => raw.sender = text(field),
+        8 => raw.recipient = text(field),
+        9 => raw.purpose = text(field),
         10 => raw.requests = field.whole(),
         11 => raw.cost = field.money(),
         12 => raw.occurred_at = field.time(),
@@ -140,7 +141,7 @@ fn billed<'a>(
         _ => unreachable!("{ORDER}"),
     })?;
     let (account_id, event_id) = (raw.account_id.clone(), raw.event_id.clone());
-    let outcome = of_type(kind.as_deref(), "billed").and_then(|()| validate::billed(raw));
+    let outcome = of_type(kind, "billed").and_then(|()| validate::billed(raw));
     let decoded = outcome.unwrap_or_else(|Invalid(detail)| {
         let (account_id, event_id) = (account_id.as_deref(), event_id.as_deref());
         rejected(Reason::Invalid, Ids { account_id, event_id, command_id: None }, detail)
@@ -225,9 +226,9 @@ fn of_type(kind: Option<&str>, own: &str) -> Result<(), Invalid> {
 /// A plan gives each field the type of our schema or null, so nothing else has to be told apart.
 impl<'a> Scalar<'a> {
     /// An empty text is an absent one.
-    fn text(self) -> Option<Text<'a>> {
+    fn text(self) -> Option<&'a str> {
         match self {
-            Scalar::Text(text) if !text.is_empty() => Some(Text::Borrowed(text)),
+            Scalar::Text(text) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
@@ -235,6 +236,13 @@ impl<'a> Scalar<'a> {
     fn whole(self) -> Option<i64> {
         match self {
             Scalar::Whole(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn boolean(self) -> Option<bool> {
+        match self {
+            Scalar::Bool(value) => Some(value),
             _ => None,
         }
     }
@@ -254,42 +262,33 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// As with scalars.
 impl<'a> Datum<'a> {
-    /// An empty text is an absent one.
-    pub fn text(&self) -> Option<&'a str> {
+    /// Null for what holds others.
+    fn scalar(&self) -> Scalar<'a> {
         match self {
-            Datum::Text(text) if !text.is_empty() => Some(text),
-            _ => None,
+            Datum::Scalar(scalar) => *scalar,
+            Datum::Array(_) | Datum::Record(_) => Scalar::Null,
         }
+    }
+
+    pub fn text(&self) -> Option<&'a str> {
+        self.scalar().text()
     }
 
     pub fn whole(&self) -> Option<i64> {
-        match self {
-            Datum::Whole(number) => Some(*number),
-            _ => None,
-        }
+        self.scalar().whole()
     }
 
     pub fn boolean(&self) -> Option<bool> {
-        match self {
-            Datum::Bool(value) => Some(*value),
-            _ => None,
-        }
+        self.scalar().boolean()
     }
 
     pub fn money(&self) -> Option<Money> {
-        match self {
-            Datum::Money(money) => Some(*money),
-            _ => None,
-        }
+        self.scalar().money()
     }
 
     pub fn time(&self) -> Option<Millis> {
-        match self {
-            Datum::Time(time) => Some(*time),
-            _ => None,
-        }
+        self.scalar().time()
     }
 
     fn wholes(&self) -> Option<Vec<i64>> {

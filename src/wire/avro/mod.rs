@@ -10,6 +10,6 @@ pub(super) mod schemas;
 mod skip;
 
 pub use canonical::{Fingerprint, fingerprint};
-pub use datum::{Datum, Unfit};
+pub use datum::{Datum, Scalar, Unfit};
 pub use lines::RecordKind;
 pub use plan::Plan;

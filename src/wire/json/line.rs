@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::syntax::{SyntaxError, Value, read_array, read_object};
+use super::syntax::{SyntaxError, Value, read_array, read_fields, read_object};
 use crate::fold::event::{Input, Reason, Refusal};
 use crate::money::Money;
 use crate::time::Millis;
@@ -29,132 +29,147 @@ pub fn decode_line(bytes: &[u8]) -> Decoded<'_> {
 fn rejected(reason: Reason, members: &Members<'_>, detail: String) -> Decoded<'static> {
     let refusal = Refusal {
         reason,
-        account_id: members.account_id.named(),
-        event_id: members.event_id.named(),
-        command_id: members.command_id.named(),
+        account_id: members.value(Field::AccountId).named(),
+        event_id: members.value(Field::EventId).named(),
+        command_id: members.value(Field::CommandId).named(),
         detail,
     };
     Decoded { input: Input::Rejected(refusal), recorded_at: None }
 }
 
-/// The members of a line that mean something; each is null until it is seen.
-#[derive(Default)]
-struct Members<'a> {
-    kind: Value<'a>,
-    event_id: Value<'a>,
-    idempotency_key: Value<'a>,
-    account_id: Value<'a>,
-    profile_id: Value<'a>,
-    feature: Value<'a>,
-    country: Value<'a>,
-    sender: Value<'a>,
-    recipient: Value<'a>,
-    purpose: Value<'a>,
-    requests: Value<'a>,
-    cost: Value<'a>,
-    occurred_at: Value<'a>,
-    recorded_at: Value<'a>,
-    command_id: Value<'a>,
-    issued_at: Value<'a>,
-    actor: Value<'a>,
-    reason: Value<'a>,
-    limit: Value<'a>,
-    limit_id: Value<'a>,
-    now: Value<'a>,
+/// The members of a line that mean something.
+#[derive(Clone, Copy)]
+enum Field {
+    Type,
+    EventId,
+    IdempotencyKey,
+    AccountId,
+    ProfileId,
+    Feature,
+    Country,
+    Sender,
+    Recipient,
+    Purpose,
+    Requests,
+    Cost,
+    OccurredAt,
+    RecordedAt,
+    CommandId,
+    IssuedAt,
+    Actor,
+    Reason,
+    Limit,
+    LimitId,
+    Now,
 }
+
+/// Their keys, in the order of `Field` and of the lines in FORMATS.md.
+const KEYS: [&str; 21] = [
+    "type",
+    "event_id",
+    "idempotency_key",
+    "account_id",
+    "profile_id",
+    "feature",
+    "country",
+    "sender",
+    "recipient",
+    "purpose",
+    "requests",
+    "cost",
+    "occurred_at",
+    "recorded_at",
+    "command_id",
+    "issued_at",
+    "actor",
+    "reason",
+    "limit",
+    "limit_id",
+    "now",
+];
+
+/// Their values; each is null until it is seen.
+#[derive(Default)]
+struct Members<'a>([Value<'a>; KEYS.len()]);
 
 impl<'a> Members<'a> {
     fn read(bytes: &'a [u8]) -> Result<Members<'a>, String> {
         let text = std::str::from_utf8(bytes)
             .map_err(|fault| format!("not UTF-8 from byte {}", fault.valid_up_to()))?;
         let mut members = Members::default();
-        read_object(text, |key, value| {
-            if let Some(member) = members.member(&key) {
-                *member = value;
+        read_fields(text, &KEYS, |place, value| {
+            if let Some(place) = place {
+                members.0[place] = value;
             }
         })
         .map_err(no_object)?;
         Ok(members)
     }
 
-    fn member(&mut self, key: &str) -> Option<&mut Value<'a>> {
-        Some(match key {
-            "type" => &mut self.kind,
-            "event_id" => &mut self.event_id,
-            "idempotency_key" => &mut self.idempotency_key,
-            "account_id" => &mut self.account_id,
-            "profile_id" => &mut self.profile_id,
-            "feature" => &mut self.feature,
-            "country" => &mut self.country,
-            "sender" => &mut self.sender,
-            "recipient" => &mut self.recipient,
-            "purpose" => &mut self.purpose,
-            "requests" => &mut self.requests,
-            "cost" => &mut self.cost,
-            "occurred_at" => &mut self.occurred_at,
-            "recorded_at" => &mut self.recorded_at,
-            "command_id" => &mut self.command_id,
-            "issued_at" => &mut self.issued_at,
-            "actor" => &mut self.actor,
-            "reason" => &mut self.reason,
-            "limit" => &mut self.limit,
-            "limit_id" => &mut self.limit_id,
-            "now" => &mut self.now,
-            _ => return None,
-        })
+    fn value(&self, field: Field) -> &Value<'a> {
+        &self.0[field as usize]
     }
 
     fn judge(&self) -> Result<Decoded<'a>, Invalid> {
-        match self.kind.text("type")? {
+        match self.text(Field::Type)? {
             None | Some("billed") => validate::billed(self.billed()?),
-            Some("tick") => validate::tick(self.now.time("now")?),
+            Some("tick") => validate::tick(self.time(Field::Now)?),
             Some(kind) => self.command(kind),
         }
     }
 
     fn billed(&self) -> Result<RawBilled<'a>, Invalid> {
+        let text = |field| self.value(field).own_text(KEYS[field as usize]);
         Ok(RawBilled {
-            event_id: self.event_id.own_text("event_id")?,
-            idempotency_key: self.idempotency_key.own_text("idempotency_key")?,
-            account_id: self.account_id.own_text("account_id")?,
-            profile_id: self.profile_id.own_text("profile_id")?,
-            feature: self.feature.own_text("feature")?,
-            country: self.country.own_text("country")?,
-            sender: self.sender.own_text("sender")?,
-            recipient: self.recipient.own_text("recipient")?,
-            purpose: self.purpose.own_text("purpose")?,
-            requests: self.requests.whole("requests")?,
-            cost: self.cost.money("cost")?,
-            occurred_at: self.occurred_at.time("occurred_at")?,
-            recorded_at: self.recorded_at.time("recorded_at")?,
+            event_id: text(Field::EventId)?,
+            idempotency_key: text(Field::IdempotencyKey)?,
+            account_id: text(Field::AccountId)?,
+            profile_id: text(Field::ProfileId)?,
+            feature: text(Field::Feature)?,
+            country: text(Field::Country)?,
+            sender: text(Field::Sender)?,
+            recipient: text(Field::Recipient)?,
+            purpose: text(Field::Purpose)?,
+            requests: self.value(Field::Requests).whole("requests")?,
+            cost: self.value(Field::Cost).money("cost")?,
+            occurred_at: self.time(Field::OccurredAt)?,
+            recorded_at: self.time(Field::RecordedAt)?,
         })
     }
 
     fn command(&self, kind: &str) -> Result<Decoded<'a>, Invalid> {
         let mut raw = RawCommand {
             kind,
-            command_id: self.command_id.text("command_id")?,
-            account_id: self.account_id.text("account_id")?,
-            issued_at: self.issued_at.time("issued_at")?,
-            recorded_at: self.recorded_at.time("recorded_at")?,
-            actor: self.actor.text("actor")?,
-            reason: self.reason.text("reason")?,
+            command_id: self.text(Field::CommandId)?,
+            account_id: self.text(Field::AccountId)?,
+            issued_at: self.time(Field::IssuedAt)?,
+            recorded_at: self.time(Field::RecordedAt)?,
+            actor: self.text(Field::Actor)?,
+            reason: self.text(Field::Reason)?,
             limit: None,
             limit_id: None,
         };
         // `limit` and `limit_id` mean something only to these two; elsewhere they are unknown.
         match kind {
             "limit_set" => {
-                let limit = LimitMembers::read(&self.limit)?;
+                let limit = LimitMembers::read(self.value(Field::Limit))?;
                 raw.limit = Some(limit.raw()?);
                 validate::command(&raw)
             }
             "limit_removed" => {
-                raw.limit_id = self.limit_id.text("limit_id")?;
+                raw.limit_id = self.text(Field::LimitId)?;
                 validate::command(&raw)
             }
             _ => validate::command(&raw),
         }
+    }
+
+    fn text(&self, field: Field) -> Result<Option<&str>, Invalid> {
+        self.value(field).text(KEYS[field as usize])
+    }
+
+    fn time(&self, field: Field) -> Result<Option<Millis>, Invalid> {
+        self.value(field).time(KEYS[field as usize])
     }
 }
 

@@ -47,11 +47,29 @@ pub fn read_object<'a>(
     text: &'a str,
     mut member: impl FnMut(Cow<'a, str>, Value<'a>),
 ) -> Result<(), SyntaxError> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
-    reader.skip_blanks();
-    reader.expect(b'{', "an object")?;
-    reader.members(1, &mut member)?;
-    reader.finish()
+    Reader::object(text, Reader::key, &mut member)
+}
+
+/// As `read_object`, of an object whose keys mostly stand in the order of `keys`: gives the place
+/// of each key among them, `None` for any other key.
+pub fn read_fields<'a>(
+    text: &'a str,
+    keys: &[&str],
+    mut member: impl FnMut(Option<usize>, Value<'a>),
+) -> Result<(), SyntaxError> {
+    let mut likely = 0;
+    let place = |reader: &mut Reader<'a>| {
+        let place = match keys.get(likely) {
+            Some(key) if reader.takes_key(key) => Some(likely),
+            _ => {
+                let key = reader.key()?;
+                keys.iter().position(|known| *known == key)
+            }
+        };
+        likely = place.map_or(likely, |place| place + 1);
+        Ok(place)
+    };
+    Reader::object(text, place, &mut member)
 }
 
 /// Calls `element` with each element of the array in order.
@@ -72,21 +90,32 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The object that `text` is; `key` reads a key and the colon behind it.
+    fn object<K>(
+        text: &'a str,
+        key: impl FnMut(&mut Self) -> Result<K, SyntaxError>,
+        member: &mut impl FnMut(K, Value<'a>),
+    ) -> Result<(), SyntaxError> {
+        let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
+        reader.skip_blanks();
+        reader.expect(b'{', "an object")?;
+        reader.members(1, key, member)?;
+        reader.finish()
+    }
+
     /// Behind `{`, up to and with its `}`.
-    fn members(
+    fn members<K>(
         &mut self,
         depth: u32,
-        member: &mut impl FnMut(Cow<'a, str>, Value<'a>),
+        mut key: impl FnMut(&mut Self) -> Result<K, SyntaxError>,
+        member: &mut impl FnMut(K, Value<'a>),
     ) -> Result<(), SyntaxError> {
         self.skip_blanks();
         if self.take(b'}') {
             return Ok(());
         }
         loop {
-            self.expect(b'"', "a key in quotes")?;
-            let key = self.string()?;
-            self.skip_blanks();
-            self.expect(b':', "a colon")?;
+            let key = key(self)?;
             self.skip_blanks();
             let value = self.value(depth)?;
             member(key, value);
@@ -97,6 +126,26 @@ impl<'a> Reader<'a> {
             self.expect(b',', "a comma or the object's end")?;
             self.skip_blanks();
         }
+    }
+
+    /// A key and the colon behind it.
+    fn key(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
+        self.expect(b'"', "a key in quotes")?;
+        let key = self.string()?;
+        self.skip_blanks();
+        self.expect(b':', "a colon")?;
+        Ok(key)
+    }
+
+    /// Takes this key and the colon behind it, if they stand here in their plainest spelling.
+    fn takes_key(&mut self, key: &str) -> bool {
+        let rest = &self.bytes[self.at..];
+        let plain = rest.len() > key.len() + 2
+            && rest[0] == b'"'
+            && rest[1..].starts_with(key.as_bytes())
+            && rest[key.len() + 1..].starts_with(b"\":");
+        self.at += if plain { key.len() + 3 } else { 0 };
+        plain
     }
 
     /// Behind `[`, up to and with its `]`.
@@ -150,7 +199,7 @@ impl<'a> Reader<'a> {
 
     // A closure of its own type per level would make the compiler recurse without end.
     fn members_unseen(&mut self, depth: u32) -> Result<(), SyntaxError> {
-        self.members(depth, &mut |_, _| {})
+        self.members(depth, Reader::key, &mut |_, _| {})
     }
 
     fn elements_unseen(&mut self, depth: u32) -> Result<(), SyntaxError> {

@@ -1,0 +1,133 @@
+//! From the produce of an event that crosses a limit until a separate consumer of block-state has
+//! the block, while other traffic flows at a rate and checkpoints run.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset;
+use rdkafka::message::Message;
+use serde_json::json;
+use tollgate::generate::Body;
+use tollgate::time::Millis;
+
+use crate::Scale;
+use crate::engine::{Engine, Settings, Topics};
+use crate::journal::{Journal, consumer};
+use crate::stage::Stage;
+use crate::table::{Table, quantile};
+use crate::throughput::{LIMITS_PER_ACCOUNT, PARTITIONS};
+use crate::traffic::{self, Records, Writer, now_ms};
+
+/// Crossing events a second, beside the other traffic.
+const CROSSINGS_PER_SECOND: u64 = 100;
+/// Share of the samples that warm everybody up, from the first on.
+const WARM_UP_ONE_IN: usize = 10;
+
+pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
+    let mut rates = vec![1_000, 20_000];
+    // Half of what the engine can do, as measured before.
+    rates.extend(table.run.map(|run| run as u64 / 2));
+    for rate in rates {
+        let rate = if scale.short { rate.min(1_000) } else { rate };
+        let mut times = measure(stage, scale, rate);
+        times.drain(..times.len() / WARM_UP_ONE_IN);
+        times.sort_by(f64::total_cmp);
+        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
+            let what = format!("event to block at {rate} events/s, {name}");
+            table.row(what, quantile(&times, share), "ms");
+        }
+    }
+}
+
+/// Milliseconds of each crossing, in the order in which they came.
+fn measure(stage: &Stage, scale: Scale, rate: u64) -> Vec<f64> {
+    let crossings = scale.latency_seconds * CROSSINGS_PER_SECOND;
+    let topics = Topics::new(&format!("latency-{rate}"), PARTITIONS);
+    let mut engine = Engine::new(stage, &format!("latency-{rate}"), &topics, Settings::default());
+    let writer = Writer::new(&stage.bootstrap, 1);
+    (0..crossings).for_each(|number| limit(&writer, &topics, number));
+    writer.flush();
+    let mut journal = Journal::follow(&stage.bootstrap, &engine);
+    let blocks = consumer(&stage.bootstrap, &engine.block_state, PARTITIONS, Offset::Beginning);
+    engine.start();
+    journal.until(crossings, &mut engine);
+
+    let done = AtomicBool::new(false);
+    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let mut times = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| flow(stage, &topics, rate, &done));
+        scope.spawn(|| {
+            for number in 0..crossings {
+                let (name, event) = crossing(number);
+                sent.lock().unwrap().insert(name.clone(), Instant::now());
+                writer.send(&topics.billed, &name, &event);
+                std::thread::sleep(Duration::from_millis(1_000 / CROSSINGS_PER_SECOND));
+            }
+            writer.flush();
+        });
+        let begun = Instant::now();
+        let limit = Duration::from_secs(60 + 2 * scale.latency_seconds);
+        while times.len() < crossings as usize && begun.elapsed() < limit {
+            let Some(Ok(record)) = blocks.poll(Duration::from_millis(100)) else { continue };
+            let now = Instant::now();
+            let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
+            let Some((account, _)) = key.split_once('/') else { continue };
+            if let Some(at) = sent.lock().unwrap().remove(account) {
+                times.push(now.duration_since(at).as_secs_f64() * 1_000.0);
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(times.len() as u64, crossings, "some blocks never came");
+    engine.stop();
+    times
+}
+
+fn limit(writer: &Writer, topics: &Topics, number: u64) {
+    let account = format!("crossing-{number}");
+    let command = json!({"type": "limit_set", "command_id": format!("c-{number}"),
+        "account_id": account, "issued_at": Millis(now_ms()).to_string(), "actor": "bench",
+        "limit": {"limit_id": "day", "scope": {"kind": "account"}, "measure": "cost",
+        "window": "day", "amount": "1.00", "thresholds": [], "action": "block"}});
+    writer.send(&topics.commands, &account, command.to_string().as_bytes());
+}
+
+fn crossing(number: u64) -> (String, Vec<u8>) {
+    let account = format!("crossing-{number}");
+    let event = json!({"event_id": format!("e-{number}"), "account_id": account, "feature": "sms",
+        "cost": "1.00", "occurred_at": Millis(now_ms()).to_string()});
+    (account, event.to_string().into_bytes())
+}
+
+/// The other traffic, evenly, until it is done.
+fn flow(stage: &Stage, topics: &Topics, rate: u64, done: &AtomicBool) {
+    let writer = Writer::new(&stage.bootstrap, 1);
+    let options = traffic::options(u64::MAX, 100_000, LIMITS_PER_ACCOUNT);
+    // Limits sized for what really comes.
+    let sized = tollgate::generate::Options { limits_sized_for: Some(rate * 60), ..options };
+    let (mut records, mut bytes, mut written) = (Records::new(true), Vec::new(), 0_u64);
+    let begun = Instant::now();
+    for mut line in traffic::lines(&sized) {
+        if let Body::Billed(event) = &mut line.body {
+            event.occurred_at = Millis(now_ms());
+        }
+        records.encode(&line, &mut bytes);
+        let command = matches!(line.body, Body::Setting(_));
+        let topic = if command { &topics.commands } else { &topics.billed };
+        writer.send(topic, line.account_id(), &bytes);
+        if command {
+            continue;
+        }
+        written += 1;
+        while written as f64 > begun.elapsed().as_secs_f64() * rate as f64 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    writer.flush();
+}

@@ -14,6 +14,9 @@ use crate::store::BlockRow;
 use crate::time::{Clock, DAY_MS, Millis};
 use crate::wire::{self, Decoder, Encoder, json};
 
+/// Lines that are decoded before they are folded: few enough to stay in a core's cache.
+pub const LINES_AT_ONCE: usize = 256;
+
 /// Bytes of an original that a dead letter carries at most; beyond, it is cut and says so.
 pub const ORIGINAL_BYTES_MAX: usize = 512 * 1024;
 
@@ -65,33 +68,70 @@ pub fn decode<'a>(
     waiting.iter().map(line).collect()
 }
 
-/// Folds lines, which `waiting` are the records of, then moves `now` to `tick`; without lines a
-/// slice of timers at most. The clock only measures how long it takes.
-pub fn fold(
-    state: &mut State,
-    lines: &[Line<'_>],
-    waiting: &[Waiting],
-    tick: Millis,
-    clock: &impl Clock,
-) -> Folded {
-    let began_us = clock.micros();
-    let before = state.counts();
-    let mut decisions = Vec::new();
-    let oldest = waiting.first().map(|waiting| waiting.raw.timestamp);
-    let of_commands = waiting.iter().filter(|waiting| waiting.source == Source::Commands);
-    let commands = of_commands.count() as u64;
-    state.fold_lines(lines, &mut decisions);
-    let originals = originals(&decisions, lines, waiting);
-    if lines.is_empty() {
-        state.advance_slice(tick, &mut decisions);
-    } else {
-        state.advance(tick, &mut decisions);
+/// A batch on its way through the fold, some lines at a time.
+#[derive(Debug)]
+pub struct Folding {
+    before: Counts,
+    decisions: Vec<Decision>,
+    originals: Vec<Vec<u8>>,
+    commands: u64,
+    oldest: Option<Millis>,
+    fold_us: i64,
+    empty: bool,
+}
+
+impl Folding {
+    #[must_use]
+    pub fn begin(state: &State) -> Folding {
+        Folding {
+            before: state.counts(),
+            decisions: Vec::new(),
+            originals: Vec::new(),
+            commands: 0,
+            oldest: None,
+            fold_us: 0,
+            empty: true,
+        }
     }
-    let now = state.now().expect("a tick has moved now");
-    let fold_us = clock.micros() - began_us;
-    let decisions_hash = hash(&decisions);
-    let control = state.counts().since(&before);
-    Folded { control, decisions, decisions_hash, now, originals, commands, oldest, fold_us }
+
+    /// Folds lines, which `waiting` are the records of. The clock only measures how long it takes.
+    pub fn lines(
+        &mut self,
+        state: &mut State,
+        lines: &[Line<'_>],
+        waiting: &[Waiting],
+        clock: &impl Clock,
+    ) {
+        let began_us = clock.micros();
+        let first = self.decisions.len();
+        state.fold_lines(lines, &mut self.decisions);
+        self.originals.extend(originals(&self.decisions[first..], lines, waiting));
+        let of_commands = waiting.iter().filter(|waiting| waiting.source == Source::Commands);
+        self.commands += of_commands.count() as u64;
+        self.oldest = self.oldest.or(waiting.first().map(|waiting| waiting.raw.timestamp));
+        self.empty &= lines.is_empty();
+        self.fold_us += clock.micros() - began_us;
+    }
+
+    /// Moves `now` to `tick`, without lines by a slice of timers at most.
+    pub fn finish(mut self, state: &mut State, tick: Millis, clock: &impl Clock) -> Folded {
+        let began_us = clock.micros();
+        if self.empty {
+            state.advance_slice(tick, &mut self.decisions);
+        } else {
+            state.advance(tick, &mut self.decisions);
+        }
+        Folded {
+            control: state.counts().since(&self.before),
+            decisions_hash: hash(&self.decisions),
+            decisions: self.decisions,
+            now: state.now().expect("a tick has moved now"),
+            originals: self.originals,
+            commands: self.commands,
+            oldest: self.oldest,
+            fold_us: self.fold_us + clock.micros() - began_us,
+        }
+    }
 }
 
 /// The bytes of the lines that were rejected, in order. A line is rejected once at most.

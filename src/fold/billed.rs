@@ -304,7 +304,8 @@ pub(super) fn amount_of(measure: Measure, tally: Tally) -> Amount {
     }
 }
 
-fn counts_for(only: &Only, event: &BilledEvent<'_>) -> bool {
+/// Whether a limit with this `only` looks at the event.
+pub(super) fn counts_for(only: &Only, event: &BilledEvent<'_>) -> bool {
     let purpose = only.purpose.is_none() || only.purpose.as_deref() == event.purpose.as_deref();
     purpose && only.feature.as_ref().is_none_or(|feature| *feature == *event.feature)
 }

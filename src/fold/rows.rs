@@ -9,6 +9,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::ahead::scopes_of;
+use super::billed::counts_for;
 use super::event::{BilledEvent, Change, Command, Input, Line};
 use super::group::{DayGroup, Distinct, LimitNumber};
 use super::limit::{LimitSpec, Measure, Scope, ScopeKind, Window};
@@ -131,7 +132,9 @@ impl State {
         }
     }
 
+    /// Stands where a store does, whose rows are loaded as they are needed.
     pub fn restore_clockwork(&mut self, clockwork: Clockwork) {
+        self.whole = false;
         self.now = clockwork.now;
         self.dedup.set_forgotten_before(clockwork.forgotten_before_minute);
         self.counts = clockwork.counts;
@@ -192,9 +195,11 @@ impl State {
     /// Lets go of rows that the store has as of epoch `written` and that were not used since epoch
     /// `unused_since`. Accounts, limits, timers and dedup ids stay.
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
-        self.scopes.evict(written, unused_since)
+        let gone = self.scopes.evict(written, unused_since)
             + self.slidings.evict(written, unused_since)
-            + self.distincts.evict(written, unused_since)
+            + self.distincts.evict(written, unused_since);
+        self.whole &= gone == 0;
+        gone
     }
 
     /// Sequence of the account's last block record; 0 before the first.
@@ -227,6 +232,7 @@ impl State {
         if number != expected {
             return Err(expected);
         }
+        self.whole = false;
         self.account_numbers.insert(id.clone(), number);
         let retired: BTreeMap<_, _> = retired.into_iter().collect();
         self.accounts.push(Account::new(id, sequence, retired));
@@ -292,8 +298,11 @@ impl State {
     /// The rows that folding `lines` and then moving `now` to `to` needs and memory lacks, each
     /// once. All lines but the first must leave `now` in the UTC day to which the first moves it.
     #[must_use]
-    pub fn needs(&mut self, lines: &[Line<'_>], to: Millis) -> Vec<Need> {
+    pub fn needs(&self, lines: &[Line<'_>], to: Millis) -> Vec<Need> {
         let mut needs = Vec::new();
+        if self.whole {
+            return needs;
+        }
         let mut now = self.now.unwrap_or(Millis(0));
         for line in lines {
             match &line.input {
@@ -312,8 +321,7 @@ impl State {
         let to = now.max(to);
         // More never fire in one batch: a slice takes no lines, and lines come while few are due.
         let due = self.timers.iter().take(TIMERS_PER_RECORD_MAX);
-        let due: Vec<Timer> = due.take_while(|timer| timer.at <= to).cloned().collect();
-        for timer in due {
+        for timer in due.take_while(|timer| timer.at <= to) {
             self.need_for_limit(timer.limit, &timer.group, timer.at, &mut needs);
         }
         needs.sort_unstable();
@@ -321,7 +329,7 @@ impl State {
         needs
     }
 
-    fn need_for_event(&mut self, event: &BilledEvent<'_>, now: Millis, needs: &mut Vec<Need>) {
+    fn need_for_event(&self, event: &BilledEvent<'_>, now: Millis, needs: &mut Vec<Need>) {
         let Some(account) = self.account_numbers.get(&*event.account_id).copied() else { return };
         let at = event.occurred_at;
         for (kind, id) in scopes_of(event) {
@@ -330,30 +338,26 @@ impl State {
                 self.need_tally(&ScopeKey::new(account, kind, id), window, needs);
             }
         }
-        let mut numbers = Vec::new();
         for (kind, number) in
             [(ScopeKind::Recipient, &event.recipient), (ScopeKind::Sender, &event.sender)]
         {
             let Some(number) = number else { continue };
             for id in [None, Some(&**number)] {
-                let place = Place { account, kind, id };
-                numbers.extend(
-                    self.limits
-                        .at(&place)
-                        .iter()
-                        .map(|limit| (*limit, CompactString::from(&**number))),
-                );
+                for limit in self.limits.at(&Place { account, kind, id }) {
+                    let spec = &self.limit(*limit).spec;
+                    if !counts_for(&spec.only, event) {
+                        continue;
+                    }
+                    let group = if id.is_none() { number } else { "" };
+                    let group = CompactString::from(group);
+                    self.need_for_limit(*limit, &group, at.max(now), needs);
+                    self.need_for_limit(*limit, &group, at, needs);
+                }
             }
-        }
-        for (limit, number) in numbers {
-            let each = self.limit(limit).means_each();
-            let group = if each { number } else { CompactString::const_new("") };
-            self.need_for_limit(limit, &group, at.max(now), needs);
-            self.need_for_limit(limit, &group, at, needs);
         }
     }
 
-    fn need_for_command(&mut self, command: &Command, now: Millis, needs: &mut Vec<Need>) {
+    fn need_for_command(&self, command: &Command, now: Millis, needs: &mut Vec<Need>) {
         let Some(account) = self.account_numbers.get(&command.account_id).copied() else { return };
         let (limit_id, spec) = match &command.change {
             Change::LimitSet(spec) => (&spec.limit_id, Some(spec)),
@@ -382,14 +386,14 @@ impl State {
     /// What a look at a limit's group at time `at` reads: the window that holds `at` and the one
     /// before.
     fn need_for_limit(
-        &mut self,
+        &self,
         number: LimitNumber,
         group: &CompactString,
         at: Millis,
         needs: &mut Vec<Need>,
     ) {
         let limit = self.limit(number);
-        let (account, spec) = (limit.account, limit.spec.clone());
+        let (account, spec) = (limit.account, &limit.spec);
         match (&spec.window, spec.measure) {
             (Window::Sliding { .. }, _) => {
                 if !self.slidings.contains(number, group) {

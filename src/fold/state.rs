@@ -84,6 +84,8 @@ pub struct State {
     pub(super) timers: BTreeSet<Timer>,
     pub(super) dedup: Dedup,
     pub(super) changed: Changed,
+    /// Every row is in memory: nothing was let go, or left in a store.
+    pub(super) whole: bool,
     pub(super) builtin: Arc<LimitSpec>,
     /// Of events, and of `now`.
     pub(super) months: Months,
@@ -121,6 +123,7 @@ impl State {
             timers: BTreeSet::new(),
             dedup: Dedup::default(),
             changed: Changed::default(),
+            whole: true,
             builtin: Arc::new(built_in()),
             months: Months::default(),
             months_of_now: Months::default(),

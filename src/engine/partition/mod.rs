@@ -16,7 +16,7 @@ pub use report::{Turn, Won};
 
 use std::collections::VecDeque;
 
-use super::batch::{self, Folded, Outputs};
+use super::batch::{self, Folded, Folding, LINES_AT_ONCE, Outputs};
 use super::blocks::Blocks;
 use super::checkpoint::Checkpoints;
 use super::intake::{Intake, Waiting};
@@ -231,32 +231,36 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         })
     }
 
-    /// Decodes lines, loads the rows that they need, and folds them.
-    fn fold(&mut self, waiting: &[Waiting], to: Millis) -> Result<Folded, Fault> {
-        // The lines were taken out of the intake: after a failure they are read again.
-        let again = Mode::Beginning { renew: true };
-        let lines = match batch::decode(&self.decoder, waiting, &self.intake) {
-            Ok(lines) => lines,
-            Err(error) => {
-                self.mode = again;
-                return Err(Fault::Passing(format!("lines cannot be decoded: {error}")));
-            }
-        };
-        lines.iter().for_each(|line| self.placement.look(&line.input));
-        if let Some(fault) = self.placement.fault() {
-            self.mode = again;
-            return Err(Fault::Stopped(fault));
+    /// Decodes lines, loads the rows that they need, and folds them, then moves `now` to `tick`.
+    fn fold(&mut self, waiting: &[Waiting], tick: Millis) -> Result<Folded, Fault> {
+        let folded = self.fold_in_parts(waiting, tick);
+        if folded.is_err() {
+            // The lines were taken out of the intake, and some are folded: they are read again.
+            self.mode = Mode::Beginning { renew: true };
         }
-        let needs = self.state.needs(&lines, to);
-        if !needs.is_empty() {
-            match self.store.load(&needs) {
-                Ok(rows) => rows.into_iter().for_each(|row| self.state.load(row)),
-                Err(error) => {
-                    self.mode = again;
-                    return Err(error.into());
-                }
+        folded
+    }
+
+    fn fold_in_parts(&mut self, waiting: &[Waiting], tick: Millis) -> Result<Folded, Fault> {
+        let mut folding = Folding::begin(&self.state);
+        let mut parts = waiting.chunks(LINES_AT_ONCE).peekable();
+        loop {
+            let part = parts.next().unwrap_or_default();
+            let lines = batch::decode(&self.decoder, part, &self.intake)
+                .map_err(|error| Fault::Passing(format!("lines cannot be decoded: {error}")))?;
+            lines.iter().for_each(|line| self.placement.look(&line.input));
+            if let Some(fault) = self.placement.fault() {
+                return Err(Fault::Stopped(fault));
+            }
+            let last = parts.peek().is_none();
+            let needs = self.state.needs(&lines, if last { tick } else { Millis(0) });
+            if !needs.is_empty() {
+                self.store.load(&needs)?.into_iter().for_each(|row| self.state.load(row));
+            }
+            folding.lines(&mut self.state, &lines, part, &self.clock);
+            if last {
+                return Ok(folding.finish(&mut self.state, tick, &self.clock));
             }
         }
-        Ok(batch::fold(&mut self.state, &lines, waiting, to, &self.clock))
     }
 }

@@ -103,6 +103,7 @@ fn kafka_options(config: &Config) -> kafka::Options {
         group: config.kafka.group.clone(),
         client: config.kafka.client.clone(),
         session_timeout_ms: config.kafka.session_timeout_ms,
+        instance_id: config.kafka.instance_id.clone(),
         topics: kafka::Topics {
             billed: topics.billed.clone(),
             commands: topics.commands.clone(),

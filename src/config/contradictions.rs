@@ -15,7 +15,7 @@ pub(super) struct Contradiction {
 }
 
 /// Properties on which the engine's promises rest, and what to do instead of setting them.
-const OWN_PROPERTIES: [(&str, &str); 20] = [
+const OWN_PROPERTIES: [(&str, &str); 21] = [
     ("acks", "remove it; the engine always waits for all replicas"),
     ("allow.auto.create.topics", "remove it; create topics with `tollgate topics create`"),
     ("auto.offset.reset", "remove it; positions come from the journal"),
@@ -26,6 +26,7 @@ const OWN_PROPERTIES: [(&str, &str); 20] = [
     ("enable.idempotence", "remove it; the engine's producers are always idempotent"),
     ("enable.partition.eof", "remove it; the engine sets it where it needs it"),
     ("group.id", "set kafka.group instead"),
+    ("group.instance.id", "set kafka.instance_id instead"),
     ("group.protocol", "remove it; the engine uses the classic group protocol"),
     ("isolation.level", "remove it; the engine sets it where it needs it"),
     ("max.in.flight", "remove it; set engine.appends_in_flight_max for the journal"),

@@ -39,6 +39,12 @@ pub struct KafkaOptions {
     /// (`group.min.session.timeout.ms`, 6000 as a rule).
     #[schemars(range(min = 1_000, max = 1_800_000))]
     pub session_timeout_ms: u32,
+    /// Name of this process in the group, another for each process. With it, a process that comes
+    /// back within the session timeout, after a crash or an upgrade, has its partitions again at
+    /// once, and nobody else takes them over meanwhile, after an orderly stop neither. Unset,
+    /// partitions go to others: at once when a process stops, after the timeout when it crashes.
+    #[schemars(length(min = 1, max = 249))]
+    pub instance_id: Option<String>,
     /// Milliseconds in which brokers must answer a question about the cluster (topics, positions).
     /// Beyond, a command ends with an error.
     #[schemars(range(min = 1_000, max = 300_000))]
@@ -287,6 +293,7 @@ impl Default for KafkaOptions {
             bootstrap: vec!["127.0.0.1:9092".to_owned()],
             group: "tollgate".to_owned(),
             session_timeout_ms: 10_000,
+            instance_id: None,
             request_timeout_ms: 15_000,
             client: BTreeMap::new(),
         }
@@ -340,7 +347,7 @@ impl Default for EngineOptions {
             appends_in_flight_max: 8,
             outputs_outstanding_max: 100_000,
             checkpoint_interval_ms: 5_000,
-            checkpoint_lines_max: 200_000,
+            checkpoint_lines_max: 1_000_000,
             memory_bytes_max: 1024 * 1024 * 1024,
             dedup_minutes: 10,
             retention_days: 40,

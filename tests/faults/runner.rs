@@ -39,6 +39,7 @@ fn setup(bootstrap: String, state_dir: &Path) -> Setup {
         group: "engine".to_owned(),
         client: [("allow.auto.create.topics".to_owned(), "false".to_owned())].into(),
         session_timeout_ms: 10_000,
+        instance_id: None,
         topics,
     });
     Setup {

@@ -153,6 +153,7 @@ pub fn fresh_topics(bootstrap: &str, partitions: i32) -> Options {
         group: name("engines"),
         client: BTreeMap::new(),
         session_timeout_ms: 6_000,
+        instance_id: None,
         topics,
     }
 }

@@ -136,6 +136,9 @@ fn consumer(options: &Options, context: Member) -> KafkaResult<BaseConsumer<Memb
         ],
     );
     config.set("session.timeout.ms", session_timeout_ms.to_string());
+    if let Some(instance_id) = &options.instance_id {
+        config.set("group.instance.id", instance_id);
+    }
     config.set("heartbeat.interval.ms", (session_timeout_ms / 3).clamp(1, 3_000).to_string());
     let poll_interval_ms = session_timeout_ms.max(POLL_INTERVAL_MS_MAX);
     config.set("max.poll.interval.ms", poll_interval_ms.to_string());

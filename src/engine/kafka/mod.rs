@@ -40,6 +40,9 @@ pub struct Options {
     pub client: BTreeMap<String, String>,
     /// Milliseconds of silence after which the group gives a member's partitions to another.
     pub session_timeout_ms: u32,
+    /// Name of this process in the group: one that comes back under it has its partitions again at
+    /// once, and does not give them up when it stops.
+    pub instance_id: Option<String>,
     pub topics: Topics,
 }
 

@@ -85,6 +85,7 @@ fn options(bootstrap: String) -> Options {
         group: name("engines"),
         client: BTreeMap::new(),
         session_timeout_ms: 6_000,
+        instance_id: None,
         topics: Topics {
             billed: name("billed"),
             commands: name("commands"),

@@ -4,7 +4,7 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export CARGO_TARGET_DIR ?= $(cache)/tollgate-target
 export PATH := $(PATH):/usr/local/go/bin:$(HOME)/.cargo/bin
 
-.PHONY: help demo test lint protocol simulate fuzz kafka-test chaos mutants measure deny clean-cache
+.PHONY: help demo test lint protocol simulate fuzz kafka-test chaos mutants bench deny clean-cache
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -49,9 +49,11 @@ mutants: ## changes the fold and the journal in every way a tool knows: tests mu
 	  { echo 'cargo-mutants is missing; type   cargo install --locked cargo-mutants'; exit 1; }
 	SEEDS=100 cargo mutants --jobs 2 --output "$(CARGO_TARGET_DIR)/mutants" $(ARGS)
 
-measure: ## figures on real Kafka: throughput beside a bare drain, latency, recovery, memory
-	@.ci/prepare test
-	cargo test --locked --test kafka -- --ignored --nocapture measure
+bench: ## Tollgate beside a bare drain and other engines, in one run on real Kafka (an hour; ARGS=--short)
+	@.ci/prepare bench
+	cargo build --locked --release
+	BENCH_TOLLGATE="$(CARGO_TARGET_DIR)/release/tollgate" \
+	  cargo bench --locked --bench side_by_side -- $(ARGS)
 
 deny: ## licences, duplicate and banned crates, sources (needs cargo-deny)
 	@command -v cargo-deny >/dev/null || \

@@ -158,6 +158,16 @@ listen = "{}"
         kib.expect("Linux says it in KiB") * 1024.0
     }
 
+    /// Seconds of processor time so far, of all its threads. Linux counts them in hundredths.
+    pub fn cpu_seconds(&self) -> f64 {
+        let child = self.child.as_ref().expect("it runs");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it runs");
+        // Behind the name, which may hold anything: user and system time are the 14th and 15th.
+        let behind = stat.rsplit(')').next().expect("a name in parentheses");
+        let ticks = behind.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>());
+        ticks.map(|ticks| ticks.expect("a number")).sum::<f64>() / 100.0
+    }
+
     pub fn state_bytes(&self) -> f64 {
         bytes_below(&self.state) as f64
     }

@@ -3,20 +3,20 @@
 
 use std::time::Instant;
 
+use tollgate::generate::Options;
+
 use crate::Scale;
 use crate::stage::{Stage, run, text};
 use crate::table::{Table, median};
-use crate::throughput::{LIMITS_PER_ACCOUNT, PROFILES};
+use crate::throughput::options;
 use crate::traffic;
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     let folder = stage.scratch("files");
     let (avro, json) = (folder.join("log.avro"), folder.join("log.ndjson"));
-    let profiles = if scale.short { 1_000 } else { PROFILES };
     // Over hours, not in one moment: in a file the lines say themselves when they came.
-    let gap_us = 20_000;
-    let options = traffic::options(scale.events, profiles, LIMITS_PER_ACCOUNT);
-    let lines = traffic::files(&tollgate::generate::Options { gap_us, ..options }, &avro, &json);
+    let spread = Options { gap_us: 20_000, ..options(scale) };
+    let lines = traffic::files(&spread, &avro, &json);
     let totals = folder.join("totals.ndjson");
     for (log, format) in [(&avro, "an Avro file"), (&json, "NDJSON")] {
         let mut rates = Vec::new();

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Settings, Topics};
 use crate::journal::{Journal, lines_in};
 use crate::stage::Stage;
 use crate::table::{Table, median};
+use crate::throughput::filled;
 use crate::traffic::{self, Records, Writer, now_ms};
 
 /// Lines that a scope's row takes to appear: profiles are drawn evenly, some more than once.
@@ -35,8 +36,6 @@ fn settings() -> Settings {
 }
 
 fn fill(stage: &Stage, name: &str, scopes: u64) -> Topics {
-    let topics = Topics::new(name, 2);
-    drop(Engine::new(stage, &format!("{name}-topics"), &topics, settings()));
     let accounts = (scopes / 20).clamp(1, 1_000_000) as u32;
     let options = Options {
         events: LINES_PER_SCOPE * scopes,
@@ -49,8 +48,7 @@ fn fill(stage: &Stage, name: &str, scopes: u64) -> Topics {
         shares: Shares::default(),
         ..Options::default()
     };
-    traffic::fill(&stage.bootstrap, &topics, &options, true);
-    topics
+    filled(stage, name, 2, &options, true)
 }
 
 fn of(stage: &Stage, scale: Scale, scopes: u64, settings: Settings, table: &mut Table) {

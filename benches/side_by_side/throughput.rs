@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
+use tollgate::generate::Options;
 
 use crate::Scale;
 use crate::engine::{Engine, Settings, Topics};
@@ -17,31 +18,33 @@ pub const PROFILES: u32 = 100_000;
 pub const LIMITS_PER_ACCOUNT: u32 = 4;
 pub const PARTITIONS: i32 = 4;
 
-/// The topic that readers are compared on.
-pub fn filled(stage: &Stage, scale: Scale, name: &str, avro: bool) -> Topics {
-    let topics = Topics::new(name, PARTITIONS);
+/// The traffic that readers are compared on.
+pub fn options(scale: Scale) -> Options {
+    let profiles = if scale.short { 1_000 } else { PROFILES };
+    traffic::options(scale.events, profiles, LIMITS_PER_ACCOUNT)
+}
+
+/// Topics with it.
+pub fn filled(stage: &Stage, name: &str, partitions: i32, options: &Options, avro: bool) -> Topics {
+    let topics = Topics::new(name, partitions);
     // The first engine makes them as an engine needs them.
     drop(Engine::new(stage, &format!("{name}-topics"), &topics, Settings::default()));
-    let profiles = if scale.short { 1_000 } else { PROFILES };
-    let options = traffic::options(scale.events, profiles, LIMITS_PER_ACCOUNT);
-    traffic::fill(&stage.bootstrap, &topics, &options, avro);
+    traffic::fill(&stage.bootstrap, &topics, options, avro);
     topics
 }
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     for (avro, format) in [(true, "Avro"), (false, "JSON")] {
-        let topics = filled(stage, scale, &format!("throughput-{}", format.to_lowercase()), avro);
-        let (mut drained, mut folded, mut started, mut memory) = Default::default();
-        let figures: [&mut Vec<f64>; 4] = [&mut drained, &mut folded, &mut started, &mut memory];
+        let name = format!("throughput-{}", format.to_lowercase());
+        let topics = filled(stage, &name, PARTITIONS, &options(scale), avro);
+        let (mut drained, mut runs) = (Vec::new(), Vec::new());
         for round in 0..scale.rounds {
-            figures[0].push(drain(stage, &topics));
+            drained.push(drain(stage, &topics));
             let name = format!("throughput-{format}-{round}");
-            let run = fold(stage, &name, &topics, Settings::default());
-            figures[1].push(run.lines_per_second);
-            figures[2].push(run.seconds_to_first);
-            figures[3].push(run.memory_bytes);
+            runs.push(fold(stage, &name, &topics, Settings::default()));
         }
-        let (drained, folded) = (median(drained), median(folded));
+        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure).collect());
+        let (drained, folded) = (median(drained), of(|run| run.lines_per_second));
         if avro {
             table.drain = Some(drained);
             table.run = Some(folded);
@@ -57,8 +60,9 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
                 drained,
             );
         }
-        table.row(format!("  start to first record, {format}"), median(started), "s");
-        table.row(format!("  memory at most, {format}"), median(memory) / 1e6, "MB");
+        table.row("  its start to its first record", of(|run| run.seconds_to_first), "s");
+        table.row("  its processor time, all threads", of(|run| run.cpu_us_per_line), "µs/line");
+        table.row("  its memory at most", of(|run| run.memory_bytes) / 1e6, "MB");
     }
 }
 
@@ -85,6 +89,8 @@ pub struct Run {
     pub lines_per_second: f64,
     pub seconds_to_first: f64,
     pub memory_bytes: f64,
+    /// Processor time of all threads of the process, its start included.
+    pub cpu_us_per_line: f64,
 }
 
 /// Folds the topics from their beginning.
@@ -96,11 +102,13 @@ pub fn fold(stage: &Stage, name: &str, topics: &Topics, settings: Settings) -> R
     engine.start();
     journal.until(total, &mut engine);
     let memory_bytes = engine.memory_bytes("VmHWM");
+    let cpu_us_per_line = engine.cpu_seconds() * 1e6 / total as f64;
     engine.stop();
     let busy_ms = (journal.last_ms - journal.first_ms).max(1);
     Run {
         lines_per_second: total as f64 * 1_000.0 / busy_ms as f64,
         seconds_to_first: (journal.first_ms - begun_ms) as f64 / 1_000.0,
         memory_bytes,
+        cpu_us_per_line,
     }
 }

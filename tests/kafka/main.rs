@@ -21,7 +21,6 @@ mod engine;
 mod feed;
 mod finish;
 mod log;
-mod measure;
 mod proxy;
 mod reference;
 mod rig;
@@ -64,12 +63,4 @@ fn chaos() {
     if let Some(claim) = storm::run(&cluster, &storm::Plan::long()) {
         cluster.passed(&claim);
     }
-}
-
-/// Not a test: prints the README's figures. Run by `make measure`.
-#[test]
-#[ignore = "measures for minutes; make measure"]
-fn measure() {
-    let Some(cluster) = cluster::take() else { return };
-    measure::all(&cluster);
 }

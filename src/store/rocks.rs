@@ -7,8 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rocksdb::properties::{SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE};
+use rocksdb::properties::{
+    BACKGROUND_ERRORS, NUM_IMMUTABLE_MEM_TABLE, SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE,
+};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
     DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, LogLevel, ReadOptions, WriteBatch, WriteBufferManager,
@@ -31,6 +34,9 @@ const KEYS_PER_GET: usize = 2_000;
 const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
 /// Table files held open, a database; more are opened and closed again.
 const OPEN_FILES_MAX: i32 = 256;
+/// How often a checkpoint looks whether the write buffers before it are in table files: for 5 s.
+const FLUSH_WAITS_MAX: u32 = 5_000;
+const FLUSH_WAIT: Duration = Duration::from_millis(1);
 /// By which RocksDB tells a full disk. It looks for room every few seconds, and takes writes again
 /// when there is at least a write buffer's.
 const NO_SPACE: &str = "No space left on device";
@@ -162,6 +168,20 @@ impl Database {
         Ok(Database { db, place, seal: Seal::new(path) })
     }
 
+    /// A full write buffer that a write set aside becomes a table file in a thread of RocksDB's. The
+    /// seal has to hold that: a manifest that lost it would do without the rows of a log that is
+    /// gone, and numbers of files do not tell, since a late file has a late number. Given up when it
+    /// fails, or takes too long: then the next write tells.
+    fn wait_for_flush(&self) {
+        let of = |property| self.db.property_int_value(property).ok().flatten().unwrap_or(0);
+        for _ in 0..FLUSH_WAITS_MAX {
+            if of(NUM_IMMUTABLE_MEM_TABLE) == 0 || of(BACKGROUND_ERRORS) > 0 {
+                return;
+            }
+            std::thread::park_timeout(FLUSH_WAIT);
+        }
+    }
+
     fn bytes(&self) -> u64 {
         let of = |property| self.db.property_int_value(property).ok().flatten().unwrap_or(0);
         of(TOTAL_SST_FILES_SIZE) + of(SIZE_ALL_MEM_TABLES)
@@ -216,6 +236,7 @@ impl Raw for Database {
         }
         fault_point::at("store.write")?;
         self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))?;
+        self.wait_for_flush();
         self.seal.renew()
     }
 }

@@ -235,14 +235,6 @@ impl Engine {
         }
     }
 
-    /// The most memory that the process had so far.
-    pub fn memory_bytes_max(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux says");
-        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("a number")
-            * 1024
-    }
-
     fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
     }

@@ -85,23 +85,6 @@ impl Tail {
         ends
     }
 
-    /// One record, if one comes in time.
-    pub fn next(&self, wait: Duration) -> Option<(i32, Row)> {
-        match self.consumer.poll(wait)? {
-            Ok(message) => Some((
-                message.partition(),
-                Row {
-                    offset: message.offset(),
-                    timestamp: message.timestamp().to_millis().unwrap_or(-1),
-                    key: message.key().map(<[u8]>::to_vec),
-                    value: message.payload().map(<[u8]>::to_vec),
-                },
-            )),
-            Err(KafkaError::PartitionEOF(_)) => None,
-            Err(error) => panic!("reading {}: {error}", self.topic),
-        }
-    }
-
     fn position(&self, partition: i32) -> i64 {
         let list = self.consumer.position().expect("an assigned consumer has a position");
         match list.find_partition(&self.topic, partition).map(|element| element.offset()) {

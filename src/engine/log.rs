@@ -38,7 +38,6 @@ pub struct Stored {
     pub offset: u64,
     /// Of the broker, where the topic says LogAppendTime.
     pub timestamp: Millis,
-    /// Of journal and block-state records; those of lines may be left out.
     pub key: Option<Vec<u8>>,
     /// `None` is a tombstone.
     pub value: Option<Vec<u8>>,

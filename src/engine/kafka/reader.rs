@@ -135,7 +135,7 @@ impl Reader {
                 match queue.poll(Duration::ZERO) {
                     None => return Ok(None),
                     Some(Ok(record)) => {
-                        let record = stored(self.source, &record);
+                        let record = stored(&record);
                         if record.offset >= self.next {
                             self.next = record.offset + 1;
                             return Ok(Some(Read::Record(record)));
@@ -265,13 +265,11 @@ fn ask_bounds(
     Ok(Bounds { start: offset(start)?, end: offset(end)? })
 }
 
-fn stored(source: Source, record: &BorrowedMessage<'_>) -> Stored {
-    // The keys of lines chose their partition, and say nothing more.
-    let keyed = matches!(source, Source::Journal | Source::BlockState);
+fn stored(record: &BorrowedMessage<'_>) -> Stored {
     Stored {
         offset: u64::try_from(record.offset()).expect("a record that was read has an offset"),
         timestamp: Millis(record.timestamp().to_millis().unwrap_or(0)),
-        key: record.key().filter(|_| keyed).map(<[u8]>::to_vec),
+        key: record.key().map(<[u8]>::to_vec),
         value: record.payload().map(<[u8]>::to_vec),
     }
 }

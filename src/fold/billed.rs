@@ -74,11 +74,8 @@ impl State {
         let mut concerned = SmallVec::<[Concerned; 8]>::new();
         self.add_to_tallies(&billed, ahead, &mut concerned);
         self.look_for_numbers(&billed, &mut concerned);
-        if concerned.len() > 1 {
-            let limit_id = |one: &Concerned| self.limit(one.number).spec.limit_id.as_str();
-            concerned
-                .sort_unstable_by(|a, b| a.order.compare(&b.order, || (limit_id(a), limit_id(b))));
-        }
+        let limit_id = |one: &Concerned| self.limit(one.number).spec.limit_id.as_str();
+        concerned.sort_unstable_by(|a, b| a.order.compare(&b.order, || (limit_id(a), limit_id(b))));
         for limit in concerned {
             self.look_after_event(&billed, &limit, out);
         }

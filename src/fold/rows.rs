@@ -429,3 +429,41 @@ fn limit_ref(limit: &Limit) -> LimitRef {
     let (account, limit_id) = (limit.account, limit.spec.limit_id.clone());
     LimitRef { account, limit_id, created: limit.created }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Position;
+    use super::*;
+    use crate::wire::json::decode_line;
+
+    fn fold(state: &mut State, json: &str) {
+        let decoded = decode_line(json.as_bytes());
+        let recorded_at = decoded.recorded_at.expect("a line with a time");
+        let position = Position { source: "log".into(), at: 1 };
+        let line = Line { input: decoded.input, recorded_at, position };
+        state.fold_line(&line, &mut Vec::new());
+    }
+
+    /// By this the memory budget is kept, and an operator sees what the state is made of.
+    #[test]
+    fn rows_in_memory_are_counted_by_whether_they_may_go() {
+        let mut state = State::new(10);
+        fold(
+            &mut state,
+            r#"{"type":"limit_set","command_id":"c","account_id":"acme","issued_at":"2024-08-20T12:00:00Z",
+            "limit":{"limit_id":"tier","scope":{"kind":"sender"},"measure":"recipients","window":"day","amount":"9"}}"#,
+        );
+        fold(
+            &mut state,
+            r#"{"event_id":"e","account_id":"acme","feature":"sms","sender":"+1","recipient":"+2","purpose":"otp",
+            "requests":3,"cost":"0.01","occurred_at":"2024-08-20T12:00:00Z"}"#,
+        );
+        // One account, its limits otp and tier, and the end of otp's block stay. A day and a month
+        // of the account and of its feature, a group of each limit may go.
+        assert_eq!(state.rows(), (1 + 2 + 1, 4 + 2, 1));
+        assert_eq!(state.evict(0, Epoch::MAX), 0, "the store has nothing yet");
+        let written = state.freeze(|_| ());
+        assert_eq!(state.evict(written, Epoch::MAX), 6);
+        assert_eq!(state.rows(), (4, 0, 1));
+    }
+}

@@ -130,7 +130,7 @@ mod tests {
 
     const UUID: &str = "01234567-89ab-cdef-fedc-ba9876543210";
 
-    /// Whether the text is the canonical spelling of a UUID, as the parser of all spellings sees it.
+    /// As the parser of all spellings sees it.
     fn is_canonical(text: &str) -> bool {
         Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string() == text)
     }

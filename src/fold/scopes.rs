@@ -175,6 +175,8 @@ impl Scopes {
 #[cfg(test)]
 mod tests {
     use super::super::limit::ScopeKind;
+    use uuid::Uuid;
+
     use super::super::tally::AccountNumber;
     use super::*;
 
@@ -230,6 +232,43 @@ mod tests {
         assert_eq!(frozen(&mut scopes), []);
         assert_eq!(count(&mut scopes, "a", 8).requests, 6);
         assert_eq!(frozen(&mut scopes), [day("a", 8, 6), month("a", 5)]);
+    }
+
+    /// The index has half a hash of each key: two in four billion share it, and customers choose
+    /// the names.
+    #[test]
+    fn scopes_that_share_a_slot_keep_totals_of_their_own() {
+        let names: Vec<String> = (0..200_000).map(|number| format!("p{number}")).collect();
+        let uuids: Vec<String> =
+            (0..200_000).map(|number| Uuid::from_u128(number).to_string()).collect();
+        let of_names = names.iter().map(|name| profile(name));
+        let of_uuids = uuids.iter().map(|uuid| profile(uuid));
+        let of_accounts = (0..200_000)
+            .map(|account| ScopeKey { account: AccountNumber(account), ..profile("main") });
+        let keys: [Vec<ScopeKey<'_>>; 3] =
+            [of_names.collect(), of_uuids.collect(), of_accounts.collect()];
+        for keys in keys {
+            let (one, two) = sharing_a_slot(&keys);
+            let mut scopes = Scopes::new();
+            let numbers = [one, two].map(|key| {
+                let number = scopes.enter(&key, Vec::new);
+                scopes.add(number, (Day(0), Month(0)), Money(100), 1);
+                number
+            });
+            for (key, number) in [one, two].into_iter().zip(numbers) {
+                let tally = scopes.tally(&key, Calendar::Day(Day(0)));
+                assert_eq!(tally.map(|tally| tally.requests), Some(1), "{key:?}");
+                let candidate = scopes.candidate(key.slot()).expect("one of the two");
+                assert_eq!(scopes.verified(&key, candidate), Some(number), "{key:?}");
+            }
+        }
+    }
+
+    fn sharing_a_slot<'a>(keys: &[ScopeKey<'a>]) -> (ScopeKey<'a>, ScopeKey<'a>) {
+        let mut seen = std::collections::HashMap::new();
+        let mut pairs =
+            keys.iter().filter_map(|key| Some((seen.insert(key.slot().spread(), *key)?, *key)));
+        pairs.next().expect("among so many keys two share a slot")
     }
 
     #[test]

@@ -434,6 +434,7 @@ fn limit_ref(limit: &Limit) -> LimitRef {
 mod tests {
     use super::super::event::Position;
     use super::*;
+    use crate::money::Money;
     use crate::wire::json::decode_line;
 
     fn fold(state: &mut State, json: &str) {
@@ -444,26 +445,49 @@ mod tests {
         state.fold_line(&line, &mut Vec::new());
     }
 
+    /// O3: from the forgotten minute on the store keeps ids.
+    #[test]
+    fn a_restart_goes_on_from_the_same_time_and_forgotten_minute() {
+        let mut state = State::new(10);
+        fold(
+            &mut state,
+            r#"{"event_id":"e","account_id":"acme","feature":"sms","cost":"0.01","requests":2,
+            "occurred_at":"2024-08-20T12:34:56.789Z"}"#,
+        );
+        let now = Millis::parse("2024-08-20T12:34:56.789Z").expect("a time");
+        let counts = Counts { events: 1, cost: Money(10_000), requests: 2, ..Counts::default() };
+        let forgotten_before_minute = now.minute() - 10;
+        let clockwork = Clockwork { now: Some(now), forgotten_before_minute, counts };
+        assert_eq!(state.clockwork(), clockwork);
+        let mut restored = State::new(10);
+        restored.restore_clockwork(clockwork);
+        assert_eq!(restored.clockwork(), clockwork);
+    }
+
     /// By this the memory budget is kept, and an operator sees what the state is made of.
     #[test]
     fn rows_in_memory_are_counted_by_whether_they_may_go() {
         let mut state = State::new(10);
-        fold(
-            &mut state,
-            r#"{"type":"limit_set","command_id":"c","account_id":"acme","issued_at":"2024-08-20T12:00:00Z",
-            "limit":{"limit_id":"tier","scope":{"kind":"sender"},"measure":"recipients","window":"day","amount":"9"}}"#,
-        );
-        fold(
-            &mut state,
-            r#"{"event_id":"e","account_id":"acme","feature":"sms","sender":"+1","recipient":"+2","purpose":"otp",
-            "requests":3,"cost":"0.01","occurred_at":"2024-08-20T12:00:00Z"}"#,
-        );
+        let at = "2024-08-20T12:00:00Z";
+        let limit = r#""limit":{"limit_id":"tier","scope":{"kind":"sender"},"measure":"recipients",
+            "window":"day","amount":"9"}"#;
+        let head = r#""type":"limit_set","command_id":"c","account_id":"acme""#;
+        fold(&mut state, &format!(r#"{{{head},"issued_at":"{at}",{limit}}}"#));
+        // The last two are late or without requests: no group of otp, nor of tier.
+        for (id, requests, at) in [(1, 3, at), (2, 3, "2024-08-19T12:00:00Z"), (3, 0, at)] {
+            let head = format!(r#""event_id":"{id}","account_id":"acme","feature":"sms""#);
+            let whom = format!(r#""sender":"+1","recipient":"+39{id}","purpose":"otp""#);
+            let what = format!(r#""requests":{requests},"cost":"0.01","occurred_at":"{at}""#);
+            fold(&mut state, &format!("{{{head},{whom},{what}}}"));
+        }
         // One account, its limits otp and tier, and the end of otp's block stay. A day and a month
-        // of the account and of its feature, a group of each limit may go.
-        assert_eq!(state.rows(), (1 + 2 + 1, 4 + 2, 1));
+        // of the account and of its feature, the late event's day of both, and a group of each
+        // limit may go.
+        assert_eq!(state.rows(), (1 + 2 + 1, 6 + 2, 3));
+        assert_eq!((state.sequence("acme"), state.sequence("globex")), (1, 0), "block records");
         assert_eq!(state.evict(0, Epoch::MAX), 0, "the store has nothing yet");
         let written = state.freeze(|_| ());
-        assert_eq!(state.evict(written, Epoch::MAX), 6);
-        assert_eq!(state.rows(), (4, 0, 1));
+        assert_eq!(state.evict(written, Epoch::MAX), 8);
+        assert_eq!(state.rows(), (4, 0, 3));
     }
 }

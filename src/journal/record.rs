@@ -331,6 +331,15 @@ mod tests {
         assert!(Record::decode(&[bytes, vec![0]].concat()).is_err());
     }
 
+    /// Over all of a batch's lines, however they were handed over.
+    #[test]
+    fn a_batch_s_hash_is_that_of_its_lines_together() {
+        let mut hasher = Hasher::default();
+        hasher.update(b"{}");
+        hasher.update(b"\n");
+        assert_eq!(hasher.finish(), Hash::of(b"{}\n"));
+    }
+
     /// As other tools show it; in messages its beginning is enough.
     #[test]
     fn a_hash_is_shown_in_hexadecimal() {

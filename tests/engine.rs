@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tollgate::engine::log::Source;
 use tollgate::engine::memory::{Fate, MemoryTopics};
+use tollgate::engine::options::Options;
 use tollgate::fold::limit::ScopeKind;
 use tollgate::fold::{Calendar, Counts};
 use tollgate::store::memory::{Disk, MemoryStore};
@@ -81,6 +82,33 @@ fn the_control_totals_of_the_journal_add_up_to_what_was_folded() {
         assert_eq!(control_cost, cost, "{name}: cost");
         assert_eq!(sum(|control| control.requests), requests, "{name}: requests");
     }
+}
+
+/// O3: a dedup window that was changed since does not change what was decided.
+#[test]
+fn a_record_is_folded_again_with_the_dedup_window_that_it_names() {
+    let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+    let fold = |dedup_minutes, lines: &[&str]| -> Counts {
+        let options = Options { dedup_minutes, ..options("a") };
+        let mut partition = open(options, &topics, &clock, MemoryStore::open(Disk::default(), 0));
+        settle(&mut partition);
+        let mut sum = Counts::default();
+        for at in lines {
+            let head = r#"{"event_id":"e","account_id":"acme","feature":"sms","cost":"1.00""#;
+            let line = format!(r#"{head},"occurred_at":"2024-08-20T12:{at}Z"}}"#);
+            produce(&topics, &clock, line.as_bytes());
+            for won in settle(&mut partition).iter().flat_map(|turn| &turn.won) {
+                sum.events += won.control.events;
+                sum.duplicates += won.control.duplicates;
+            }
+        }
+        sum
+    };
+    let counts = |events, duplicates| Counts { events, duplicates, ..Counts::default() };
+    assert_eq!(fold(10, &["00:00", "05:00"]), counts(1, 1));
+    // The state is lost with the disk: all is folded again, under a window of one minute.
+    assert_eq!(fold(1, &["06:00", "07:59"]), counts(1, 1));
+    assert_eq!(fold(10, &["17:00", "20:00"]), counts(1, 1));
 }
 
 #[test]

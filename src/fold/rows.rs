@@ -437,12 +437,39 @@ mod tests {
     use crate::money::Money;
     use crate::wire::json::decode_line;
 
-    fn fold(state: &mut State, json: &str) {
+    fn line(json: &str) -> Line<'_> {
         let decoded = decode_line(json.as_bytes());
         let recorded_at = decoded.recorded_at.expect("a line with a time");
         let position = Position { source: "log".into(), at: 1 };
-        let line = Line { input: decoded.input, recorded_at, position };
-        state.fold_line(&line, &mut Vec::new());
+        Line { input: decoded.input, recorded_at, position }
+    }
+
+    fn fold(state: &mut State, json: &str) {
+        state.fold_line(&line(json), &mut Vec::new());
+    }
+
+    /// The store is asked for what it may have and memory lacks, and for nothing else.
+    #[test]
+    fn rows_are_needed_once_some_were_let_go() {
+        let event = |id: u32, at: &str| {
+            let head = format!(r#""event_id":"{id}","account_id":"acme","feature":"sms""#);
+            format!(r#"{{{head},"cost":"0.01","occurred_at":"{at}T12:00:00Z"}}"#)
+        };
+        let (first, next) = (event(1, "2024-08-20"), event(2, "2024-08-21"));
+        let needs = |state: &State| state.needs(&[line(&next)], Millis(0)).len();
+        let mut state = State::new(10);
+        fold(&mut state, &first);
+        let written = state.freeze(|_| ());
+        assert_eq!((state.evict(0, Epoch::MAX), needs(&state)), (0, 0), "all is in memory");
+        // Account and feature: the new day, and the month that it shares with the day before.
+        assert_eq!((state.evict(written, Epoch::MAX), needs(&state)), (4, 4));
+        fold(&mut state, &event(3, "2024-08-20"));
+        assert_eq!(needs(&state), 2, "the month is in memory again");
+        assert_eq!(needs(&State::new(10)), 0, "there is no store behind it");
+        let mut restored = State::new(10);
+        restored.restore_clockwork(state.clockwork());
+        let acme = restored.restore_account(AccountNumber(0), "acme".into(), 0, Vec::new());
+        assert_eq!((acme, needs(&restored)), (Ok(()), 4));
     }
 
     /// O3: from the forgotten minute on the store keeps ids.

@@ -6,6 +6,9 @@ use std::rc::Rc;
 
 use tollgate::engine::log::Source;
 use tollgate::engine::memory::{Fate, MemoryTopics};
+use tollgate::engine::options::Options;
+use tollgate::fold::limit::ScopeKind;
+use tollgate::fold::{Calendar, Counts};
 use tollgate::store::memory::{Disk, MemoryStore};
 use tollgate::time::{Clock, Millis};
 
@@ -37,6 +40,75 @@ fn a_log_through_the_engine_is_published_whole() {
         }
         assert_eq!(disk.totals().unwrap(), account.totals, "{name}: totals in the store");
     }
+}
+
+/// DESIGN.md, "The journal": each record says what its batch added; the sums say what was folded.
+#[test]
+fn the_control_totals_of_the_journal_add_up_to_what_was_folded() {
+    for name in LOGS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let store = MemoryStore::open(Disk::default(), 0);
+        let mut partition = open(options("a"), &topics, &clock, store);
+        for line in conformance_log(name) {
+            produce(&topics, &clock, &line);
+            settle(&mut partition);
+        }
+        let account = check_outputs(&topics);
+        let sum = |of: fn(&Counts) -> u64| -> u64 {
+            account.records.iter().map(|record| of(&record.control)).sum()
+        };
+        let (events, duplicates) =
+            (sum(|control| control.events), sum(|control| control.duplicates));
+        let refused: Vec<_> =
+            account.decisions.iter().filter(|decision| decision["type"] == "rejected").collect();
+        assert_eq!(sum(|control| control.rejects), refused.len() as u64, "{name}: rejects");
+        let of_commands = refused.iter().filter(|one| {
+            one["position"]
+                .as_str()
+                .is_some_and(|position| position.starts_with("tollgate.commands"))
+        });
+        let billed_refused = (refused.len() - of_commands.count()) as u64;
+        let lines = topics.source(Source::Billed).len() as u64;
+        assert_eq!(events + duplicates + billed_refused, lines, "{name}: lines");
+        assert!(duplicates > 0, "{name} has a duplicate");
+
+        let of_account = account.totals.iter().filter(|total| {
+            total.scope.kind == ScopeKind::Account && matches!(total.window, Calendar::Day(_))
+        });
+        let (cost, requests) = of_account.fold((0, 0), |(cost, requests), total| {
+            (cost + total.tally.cost.0, requests + total.tally.requests)
+        });
+        let control_cost: i128 = account.records.iter().map(|one| one.control.cost.0).sum();
+        assert_eq!(control_cost, cost, "{name}: cost");
+        assert_eq!(sum(|control| control.requests), requests, "{name}: requests");
+    }
+}
+
+/// O3: a dedup window that was changed since does not change what was decided.
+#[test]
+fn a_record_is_folded_again_with_the_dedup_window_that_it_names() {
+    let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+    let fold = |dedup_minutes, lines: &[&str]| -> Counts {
+        let options = Options { dedup_minutes, ..options("a") };
+        let mut partition = open(options, &topics, &clock, MemoryStore::open(Disk::default(), 0));
+        settle(&mut partition);
+        let mut sum = Counts::default();
+        for at in lines {
+            let head = r#"{"event_id":"e","account_id":"acme","feature":"sms","cost":"1.00""#;
+            let line = format!(r#"{head},"occurred_at":"2024-08-20T12:{at}Z"}}"#);
+            produce(&topics, &clock, line.as_bytes());
+            for won in settle(&mut partition).iter().flat_map(|turn| &turn.won) {
+                sum.events += won.control.events;
+                sum.duplicates += won.control.duplicates;
+            }
+        }
+        sum
+    };
+    let counts = |events, duplicates| Counts { events, duplicates, ..Counts::default() };
+    assert_eq!(fold(10, &["00:00", "05:00"]), counts(1, 1));
+    // The state is lost with the disk: all is folded again, under a window of one minute.
+    assert_eq!(fold(1, &["06:00", "07:59"]), counts(1, 1));
+    assert_eq!(fold(10, &["17:00", "20:00"]), counts(1, 1));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Runs every scenario of `tests/golden/*.case`. Promise: each step leads to exactly the decisions
 //! that stand behind it, in their order, whatever runs it. How a case is run is a `Subject`:
-//! in memory here; on RocksDB and through crashes by further subjects over the same cases.
+//! in memory here; on RocksDB (with the engine) and through crashes by further subjects over the
+//! same cases.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,6 +12,7 @@ use tollgate::fold::decision::Decision;
 use tollgate::fold::{State, Total};
 use tollgate::store::Store;
 use tollgate::store::memory::{Disk, MemoryStore};
+#[cfg(feature = "engine")]
 use tollgate::store::rocks::{self, RocksStore, Shared};
 
 #[path = "golden/case.rs"]
@@ -119,6 +121,7 @@ impl<S: Store, O: Fn() -> S> Subject for InEngine<S, O> {
     }
 }
 
+#[cfg(feature = "engine")]
 #[test]
 fn every_case_decides_on_rocksdb_as_it_says() {
     run_all(|case| {
@@ -137,6 +140,7 @@ fn every_case_decides_as_it_says_with_a_crash_between_every_two_steps() {
     });
 }
 
+#[cfg(feature = "engine")]
 #[test]
 fn every_case_decides_as_it_says_with_crashes_on_rocksdb() {
     run_all(|case| {

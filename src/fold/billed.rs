@@ -38,8 +38,6 @@ struct Billed<'a> {
     now: Millis,
     /// The day and the month in which it occurred.
     windows: (Day, Month),
-    /// Those of `now`.
-    present: (Day, Month),
 }
 
 impl State {
@@ -69,16 +67,12 @@ impl State {
         }
         self.count(event);
         let windows = self.months.windows(event.occurred_at);
-        let present = self.months_of_now.windows(now);
-        let billed = Billed { event, position, account, now, windows, present };
+        let billed = Billed { event, position, account, now, windows };
         let mut concerned = SmallVec::<[Concerned; 8]>::new();
         self.add_to_tallies(&billed, ahead, &mut concerned);
         self.look_for_numbers(&billed, &mut concerned);
-        if concerned.len() > 1 {
-            let limit_id = |one: &Concerned| self.limit(one.number).spec.limit_id.as_str();
-            concerned
-                .sort_unstable_by(|a, b| a.order.compare(&b.order, || (limit_id(a), limit_id(b))));
-        }
+        let limit_id = |one: &Concerned| self.limit(one.number).spec.limit_id.as_str();
+        concerned.sort_unstable_by(|a, b| a.order.compare(&b.order, || (limit_id(a), limit_id(b))));
         for limit in concerned {
             self.look_after_event(&billed, &limit, out);
         }
@@ -104,7 +98,8 @@ impl State {
     }
 
     /// Adds the event to its account, feature, profile and country in its own day and month (L5).
-    /// The limits there that may have to tell something are `concerned`.
+    /// The limits there that may have to tell something are `concerned`. A late or early event may
+    /// be quiet too: the one that leads a window to come over a boundary is not.
     fn add_to_tallies(
         &mut self,
         billed: &Billed<'_>,
@@ -112,19 +107,15 @@ impl State {
         concerned: &mut impl Extend<Concerned>,
     ) {
         let event = billed.event;
-        let (windows, now) = (billed.windows, billed.present);
-        let present = (windows.0 == now.0, windows.1 == now.1);
         let share = Tally { cost: event.cost, requests: u64::from(event.requests) };
         for ((kind, id), found) in scopes_of(event).into_iter().zip(ahead.scopes) {
             let Some(id) = id else { continue };
             let scope = found.unwrap_or_else(|| self.scope(billed.account, kind, id));
-            let (day, month) = self.scopes.add(scope, windows, event.cost, event.requests);
+            let (day, month) = self.scopes.add(scope, billed.windows, event.cost, event.requests);
             for watch in self.scopes.row(scope).watches() {
-                let (tally, present) =
-                    if watch.monthly { (&month, present.1) } else { (&day, present.0) };
-                let after = watch.units(tally);
+                let after = watch.units(if watch.monthly { &month } else { &day });
                 let before = after - watch.units(&share);
-                if !present || !watch.is_quiet(before, after) {
+                if !watch.is_quiet(before, after) {
                     let (number, order) = (watch.number, watch.order);
                     concerned.extend([Concerned { number, order, scope: Some(scope) }]);
                 }
@@ -253,7 +244,7 @@ impl State {
         out: &mut Vec<Decision>,
     ) {
         let Some(recipient) = &billed.event.recipient else { return };
-        if billed.event.requests == 0 || billed.windows.0 < billed.present.0 {
+        if billed.event.requests == 0 || billed.windows.0 < billed.now.day() {
             return;
         }
         let group = self.group_of(number, billed.event);

@@ -108,7 +108,7 @@ impl Holding {
 
     /// What goes over into the next window: nothing but the block (FORMATS.md, evaluation 4).
     pub fn into_next_window(self) -> Holding {
-        Holding { enabled: self.enabled, block: self.block, ..Holding::default() }
+        Holding { block: self.block, ..Holding::default() }
     }
 
     pub fn blocked_until(&self) -> Option<Millis> {

@@ -129,3 +129,48 @@ impl<G: Clone + Eq + Hash + Ord, V: Default> Groups<G, V> {
         self.tables.iter().flatten().map(|table| table.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frozen(groups: &mut Groups<u32, u64>) -> Vec<(u32, u32, u64)> {
+        let mut rows = Vec::new();
+        groups.freeze(|limit, group, value| rows.push((limit.0, *group, *value)));
+        rows
+    }
+
+    #[test]
+    fn groups_are_written_with_their_limit_and_go_with_it() {
+        let (one, two) = (LimitNumber(1), LimitNumber(4));
+        let mut groups = Groups::new();
+        *groups.change(two, &8) = 80;
+        *groups.change(one, &9) = 90;
+        *groups.change(one, &7) = 70;
+        assert_eq!((groups.len(), groups.sorted(one)), (3, vec![7, 9]));
+        assert_eq!(frozen(&mut groups), [(1, 9, 90), (1, 7, 70), (4, 8, 80)]);
+        *groups.change(one, &7) = 71;
+        groups.remove(two);
+        assert_eq!((groups.len(), groups.get(two, &8)), (2, None));
+        assert_eq!(frozen(&mut groups), [(1, 7, 71)]);
+    }
+
+    #[test]
+    fn groups_that_are_written_and_unused_leave_memory() {
+        let (one, two) = (LimitNumber(0), LimitNumber(3));
+        let mut groups = Groups::<u32, u64>::new();
+        groups.change(one, &5);
+        groups.change(two, &6);
+        groups.change(two, &7);
+        assert_eq!(groups.evict(0, Epoch::MAX), 0);
+        frozen(&mut groups);
+        groups.change(two, &7);
+        assert_eq!(groups.evict(1, Epoch::MAX), 2);
+        assert_eq!(groups.len(), 1);
+        assert!(groups.contains(two, &7) && !groups.contains(two, &6));
+        assert!(groups.tables[0].is_none(), "an empty table goes too");
+        // A table that is made anew writes in the present epoch, as the others do.
+        groups.change(one, &5);
+        assert_eq!(frozen(&mut groups), [(0, 5, 0), (3, 7, 0)]);
+    }
+}

@@ -167,3 +167,29 @@ impl Limits {
         self.ids.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event finds the limits on its own scopes alone, however the index hashes them.
+    #[test]
+    fn places_that_differ_in_one_part_are_different() {
+        let own = |account, kind, id: Option<&str>| OwnPlace {
+            account: AccountNumber(account),
+            kind,
+            id: id.map(CompactString::from),
+        };
+        let (account, kind, id) = (AccountNumber(1), ScopeKind::Sender, Some("+1"));
+        let place = Place { account, kind, id };
+        assert!(place.equivalent(&own(1, ScopeKind::Sender, Some("+1"))));
+        for other in [
+            own(2, ScopeKind::Sender, Some("+1")),
+            own(1, ScopeKind::Recipient, Some("+1")),
+            own(1, ScopeKind::Sender, Some("+2")),
+            own(1, ScopeKind::Sender, None),
+        ] {
+            assert!(!place.equivalent(&other), "{other:?}");
+        }
+    }
+}

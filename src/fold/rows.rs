@@ -429,3 +429,92 @@ fn limit_ref(limit: &Limit) -> LimitRef {
     let (account, limit_id) = (limit.account, limit.spec.limit_id.clone());
     LimitRef { account, limit_id, created: limit.created }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Position;
+    use super::*;
+    use crate::money::Money;
+    use crate::wire::json::decode_line;
+
+    fn line(json: &str) -> Line<'_> {
+        let decoded = decode_line(json.as_bytes());
+        let recorded_at = decoded.recorded_at.expect("a line with a time");
+        let position = Position { source: "log".into(), at: 1 };
+        Line { input: decoded.input, recorded_at, position }
+    }
+
+    fn fold(state: &mut State, json: &str) {
+        state.fold_line(&line(json), &mut Vec::new());
+    }
+
+    /// The store is asked for what it may have and memory lacks, and for nothing else.
+    #[test]
+    fn rows_are_needed_once_some_were_let_go() {
+        let event = |id: u32, at: &str| {
+            let head = format!(r#""event_id":"{id}","account_id":"acme","feature":"sms""#);
+            format!(r#"{{{head},"cost":"0.01","occurred_at":"{at}T12:00:00Z"}}"#)
+        };
+        let (first, next) = (event(1, "2024-08-20"), event(2, "2024-08-21"));
+        let needs = |state: &State| state.needs(&[line(&next)], Millis(0)).len();
+        let mut state = State::new(10);
+        fold(&mut state, &first);
+        let written = state.freeze(|_| ());
+        assert_eq!((state.evict(0, Epoch::MAX), needs(&state)), (0, 0), "all is in memory");
+        // Account and feature: the new day, and the month that it shares with the day before.
+        assert_eq!((state.evict(written, Epoch::MAX), needs(&state)), (4, 4));
+        fold(&mut state, &event(3, "2024-08-20"));
+        assert_eq!(needs(&state), 2, "the month is in memory again");
+        assert_eq!(needs(&State::new(10)), 0, "there is no store behind it");
+        let mut restored = State::new(10);
+        restored.restore_clockwork(state.clockwork());
+        let acme = restored.restore_account(AccountNumber(0), "acme".into(), 0, Vec::new());
+        assert_eq!((acme, needs(&restored)), (Ok(()), 4));
+    }
+
+    /// O3: from the forgotten minute on the store keeps ids.
+    #[test]
+    fn a_restart_goes_on_from_the_same_time_and_forgotten_minute() {
+        let mut state = State::new(10);
+        fold(
+            &mut state,
+            r#"{"event_id":"e","account_id":"acme","feature":"sms","cost":"0.01","requests":2,
+            "occurred_at":"2024-08-20T12:34:56.789Z"}"#,
+        );
+        let now = Millis::parse("2024-08-20T12:34:56.789Z").expect("a time");
+        let counts = Counts { events: 1, cost: Money(10_000), requests: 2, ..Counts::default() };
+        let forgotten_before_minute = now.minute() - 10;
+        let clockwork = Clockwork { now: Some(now), forgotten_before_minute, counts };
+        assert_eq!(state.clockwork(), clockwork);
+        let mut restored = State::new(10);
+        restored.restore_clockwork(clockwork);
+        assert_eq!(restored.clockwork(), clockwork);
+    }
+
+    /// By this the memory budget is kept, and an operator sees what the state is made of.
+    #[test]
+    fn rows_in_memory_are_counted_by_whether_they_may_go() {
+        let mut state = State::new(10);
+        let at = "2024-08-20T12:00:00Z";
+        let limit = r#""limit":{"limit_id":"tier","scope":{"kind":"sender"},"measure":"recipients",
+            "window":"day","amount":"9"}"#;
+        let head = r#""type":"limit_set","command_id":"c","account_id":"acme""#;
+        fold(&mut state, &format!(r#"{{{head},"issued_at":"{at}",{limit}}}"#));
+        // The last two are late or without requests: no group of otp, nor of tier.
+        for (id, requests, at) in [(1, 3, at), (2, 3, "2024-08-19T12:00:00Z"), (3, 0, at)] {
+            let head = format!(r#""event_id":"{id}","account_id":"acme","feature":"sms""#);
+            let whom = format!(r#""sender":"+1","recipient":"+39{id}","purpose":"otp""#);
+            let what = format!(r#""requests":{requests},"cost":"0.01","occurred_at":"{at}""#);
+            fold(&mut state, &format!("{{{head},{whom},{what}}}"));
+        }
+        // One account, its limits otp and tier, and the end of otp's block stay. A day and a month
+        // of the account and of its feature, the late event's day of both, and a group of each
+        // limit may go.
+        assert_eq!(state.rows(), (1 + 2 + 1, 6 + 2, 3));
+        assert_eq!((state.sequence("acme"), state.sequence("globex")), (1, 0), "block records");
+        assert_eq!(state.evict(0, Epoch::MAX), 0, "the store has nothing yet");
+        let written = state.freeze(|_| ());
+        assert_eq!(state.evict(written, Epoch::MAX), 8);
+        assert_eq!(state.rows(), (4, 0, 3));
+    }
+}

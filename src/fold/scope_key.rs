@@ -99,7 +99,7 @@ pub(super) fn canonical_uuid(text: &str) -> Option<[u8; 16]> {
     for (byte, at) in bytes.iter_mut().zip(PLACES) {
         let (high, low) = (DIGITS[usize::from(text[at])], DIGITS[usize::from(text[at + 1])]);
         wrong |= high | low;
-        *byte = high << 4 | low & 0x0f;
+        *byte = high << 4 | low;
     }
     (wrong & NO_DIGIT == 0).then_some(bytes)
 }
@@ -120,4 +120,59 @@ const DIGITS: [u8; 256] = {
 fn uuid_text(bytes: [u8; 16]) -> CompactString {
     let mut text = [0; Hyphenated::LENGTH];
     CompactString::from(&*Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const UUID: &str = "01234567-89ab-cdef-fedc-ba9876543210";
+
+    /// As the parser of all spellings sees it.
+    fn is_canonical(text: &str) -> bool {
+        Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string() == text)
+    }
+
+    #[test]
+    fn a_canonical_uuid_is_taken_by_its_bytes_and_shown_as_it_was() {
+        let bytes = Uuid::try_parse(UUID).expect("a UUID").into_bytes();
+        assert_eq!(canonical_uuid(UUID), Some(bytes));
+        assert_eq!(uuid_text(bytes), UUID);
+    }
+
+    /// Two names never share a key: other spellings, and what is no UUID, stay texts.
+    #[test]
+    fn any_other_spelling_of_a_uuid_is_another_name() {
+        for at in 0..UUID.len() {
+            for byte in 0..128_u8 {
+                // One character, and two neighbours: the digits of one byte.
+                for width in [1, 2] {
+                    let mut bytes = UUID.as_bytes().to_vec();
+                    bytes.iter_mut().skip(at).take(width).for_each(|other| *other = byte);
+                    let text = String::from_utf8(bytes).expect("ASCII");
+                    assert_eq!(canonical_uuid(&text).is_some(), is_canonical(&text), "{text:?}");
+                }
+            }
+        }
+        for text in
+            [&UUID[1..], &format!("{UUID}0"), &format!("{{{UUID}}}"), &UUID.replace('-', "")]
+        {
+            assert_eq!(canonical_uuid(text), None, "{text}");
+        }
+    }
+
+    /// Customers choose names, and many choose the same: each still has a place of its own.
+    #[test]
+    fn scopes_of_the_same_name_are_spread_over_the_index() {
+        let mut places = BTreeSet::new();
+        for account in 0..1_000 {
+            for kind in [ScopeKind::Account, ScopeKind::Profile, ScopeKind::Sender] {
+                let key = ScopeKey::new(AccountNumber(account), kind, "main");
+                places.insert(key.slot().spread());
+            }
+        }
+        assert!(places.len() > 2_990, "{} places", places.len());
+    }
 }

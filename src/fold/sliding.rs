@@ -83,3 +83,59 @@ impl Sliding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(sliding: &Sliding) -> Vec<(i64, u32)> {
+        sliding.entries().map(|entry| (entry.at.0, entry.count)).collect()
+    }
+
+    /// FORMATS.md, evaluation 9.
+    #[test]
+    fn a_group_keeps_its_thousand_newest_times() {
+        let mut sliding = Sliding::default();
+        for (at, requests) in [(1, 400), (2, 600), (4, 1), (3, 9)] {
+            sliding.add(Millis(at), requests, Millis(0));
+        }
+        assert_eq!(entries(&sliding), [(1, 390), (2, 600), (3, 9), (4, 1)]);
+        sliding.add(Millis(5), 400, Millis(0));
+        assert_eq!(entries(&sliding), [(2, 590), (3, 9), (4, 1), (5, 400)]);
+        sliding.add(Millis(6), 1_000_000_000, Millis(0));
+        assert_eq!(entries(&sliding), [(6, 1_000)]);
+        assert_eq!(sliding.total(Millis(0)), TIMES_MAX);
+    }
+
+    #[test]
+    fn equal_times_share_an_entry() {
+        let mut sliding = Sliding::default();
+        for (at, requests) in [(1, 1), (3, 2), (1, 4), (2, 8), (3, 16)] {
+            sliding.add(Millis(at), requests, Millis(0));
+        }
+        assert_eq!(entries(&sliding), [(1, 5), (2, 8), (3, 18)]);
+    }
+
+    /// What is no longer after `since` takes no memory, and what has no requests never does.
+    #[test]
+    fn times_that_ran_out_and_events_without_requests_leave_no_entry() {
+        let mut sliding = Sliding::default();
+        for at in 1..=4 {
+            sliding.add(Millis(at), 1, Millis(0));
+        }
+        sliding.add(Millis(5), 0, Millis(2));
+        assert_eq!(entries(&sliding), [(3, 1), (4, 1)]);
+        assert_eq!(sliding.total(Millis(3)), 1);
+    }
+
+    /// FORMATS.md, evaluation 6: an event counts as often as it has requests.
+    #[test]
+    fn the_nth_newest_time_is_found_behind_events_of_many_requests() {
+        let mut sliding = Sliding::default();
+        for (at, requests) in [(1, 1), (2, 3), (3, 1)] {
+            sliding.add(Millis(at), requests, Millis(0));
+        }
+        let found: Vec<_> = (1..=6).map(|nth| sliding.nth_newest(nth).map(|at| at.0)).collect();
+        assert_eq!(found, [Some(3), Some(2), Some(2), Some(2), Some(1), None]);
+    }
+}

@@ -87,9 +87,8 @@ pub struct State {
     /// Every row is in memory: nothing was let go, or left in a store.
     pub(super) whole: bool,
     pub(super) builtin: Arc<LimitSpec>,
-    /// Of events, and of `now`.
+    /// Of the times at which events occurred.
     pub(super) months: Months,
-    pub(super) months_of_now: Months,
     /// Memory that is used again; nothing in it outlives a call.
     pub(super) scratch: Vec<u8>,
     ahead: Vec<Option<Ahead>>,
@@ -126,7 +125,6 @@ impl State {
             whole: true,
             builtin: Arc::new(built_in()),
             months: Months::default(),
-            months_of_now: Months::default(),
             scratch: Vec::new(),
             ahead: Vec::new(),
         }

@@ -95,3 +95,52 @@ impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
         before - self.rows.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frozen(table: &mut Table<u32, u64>) -> Vec<(u32, u64)> {
+        let mut rows = Vec::new();
+        table.freeze(|key, value| rows.push((*key, *value)));
+        rows
+    }
+
+    #[test]
+    fn a_checkpoint_gets_each_changed_row_once_and_no_other() {
+        let mut table = Table::at(1);
+        table.load(7, 70);
+        for key in [3, 1, 3] {
+            *table.change(&key) += 1;
+        }
+        assert_eq!(frozen(&mut table), [(3, 2), (1, 1)]);
+        assert_eq!(frozen(&mut table), []);
+        *table.change(&7) += 1;
+        table.load(7, 0);
+        assert_eq!(frozen(&mut table), [(7, 71)], "the row in memory is newer than the store's");
+    }
+
+    /// A row goes when the store has it and nobody used it since; a changed row never does.
+    #[test]
+    fn rows_that_are_written_and_unused_leave_memory() {
+        let mut table = Table::<u32, u64>::at(1);
+        table.load(1, 10);
+        table.change(&2);
+        frozen(&mut table);
+        table.change(&3);
+        let kept = |table: &Table<u32, u64>| {
+            let mut keys: Vec<u32> = table.keys().copied().collect();
+            keys.sort_unstable();
+            assert_eq!(keys.len(), table.len());
+            keys
+        };
+        assert_eq!(table.evict(0, Epoch::MAX), 1, "epoch 1 is not on disk yet");
+        assert_eq!(kept(&table), [2, 3]);
+        assert_eq!(table.evict(1, 1), 0, "both were used in epoch 1 or later");
+        assert_eq!(table.evict(1, 2), 1);
+        assert_eq!(kept(&table), [3]);
+        frozen(&mut table);
+        assert_eq!(table.evict(2, Epoch::MAX), 1);
+        assert_eq!(kept(&table), [] as [u32; 0]);
+    }
+}

@@ -27,16 +27,16 @@ pub(super) struct Timer {
 }
 
 impl State {
-    /// Fires at most `most` timers due at or before `to`, moving `now` to each. Gives how many.
-    pub(super) fn fire(&mut self, to: Millis, most: usize, out: &mut Vec<Decision>) -> usize {
-        let mut fired = 0;
-        while fired < most && self.timers.first().is_some_and(|timer| timer.at <= to) {
+    /// Fires at most `most` timers due at or before `to`, moving `now` to each.
+    pub(super) fn fire(&mut self, to: Millis, most: usize, out: &mut Vec<Decision>) {
+        for _ in 0..most {
+            if self.timers.first().is_none_or(|timer| timer.at > to) {
+                break;
+            }
             let timer = self.timers.pop_first().expect("was just seen");
             self.set_now(timer.at);
             self.fire_one(&timer, out);
-            fired += 1;
         }
-        fired
     }
 
     /// A slice: fires at most `TIMERS_PER_RECORD_MAX` timers due at or before `to`, and leaves
@@ -216,5 +216,71 @@ fn zero(measure: Measure) -> Amount {
     match measure {
         Measure::Cost => Amount::Cost(crate::money::Money::ZERO),
         Measure::Requests | Measure::Recipients => Amount::Count(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::{BilledEvent, Input, Line, Position};
+    use super::*;
+    use crate::money::Money;
+    use crate::time::{MINUTE_MS, Millis};
+
+    /// Three one-time passwords at once: the number is blocked for five minutes (O1).
+    fn blocking(number: i64) -> Line<'static> {
+        let at = Millis(number);
+        let event = BilledEvent {
+            event_id: number.to_string().into(),
+            idempotency_key: None,
+            account_id: "acme".into(),
+            profile_id: None,
+            feature: "sms".into(),
+            country: None,
+            sender: None,
+            recipient: Some(format!("+{number}").into()),
+            purpose: Some("otp".into()),
+            requests: 3,
+            cost: Money(1),
+            occurred_at: at,
+        };
+        let position = Position { source: "billed".into(), at: 0 };
+        Line { input: Input::Billed(event), recorded_at: at, position }
+    }
+
+    /// A state in which every second millisecond from the first on has a timer, and its end.
+    fn blocked(numbers: i64) -> (State, i64) {
+        let mut state = State::new(10);
+        let lines: Vec<_> = (1..=numbers).map(|number| blocking(2 * number)).collect();
+        state.fold_lines(&lines, &mut Vec::new());
+        (state, 5 * MINUTE_MS)
+    }
+
+    /// Midnight is many small records: a slice fires so many timers, each at its own time.
+    #[test]
+    fn a_slice_leaves_what_it_may_not_fire_to_the_next() {
+        let most = i64::try_from(TIMERS_PER_RECORD_MAX).expect("a small number");
+        let (mut state, end) = blocked(most + 1);
+        let to = Millis(end + 2 * most + 2);
+        assert_eq!(state.timers_due(to, usize::MAX), TIMERS_PER_RECORD_MAX + 1);
+        let mut out = Vec::new();
+        state.advance_slice(to, &mut out);
+        assert_eq!(out.len(), TIMERS_PER_RECORD_MAX, "one block is lifted by each");
+        assert_eq!(state.now(), Some(Millis(end + 2 * most)), "time waits for the last");
+        assert_eq!((state.next_timer(), state.timers_due(to, 5)), (Some(to), 1));
+        state.advance_slice(to, &mut out);
+        assert_eq!((out.len(), state.now()), (TIMERS_PER_RECORD_MAX + 1, Some(to)));
+    }
+
+    #[test]
+    fn a_slice_that_fires_all_that_is_due_moves_time_on() {
+        let (mut state, end) = blocked(5);
+        let mut out = Vec::new();
+        state.advance_slice(Millis(end + 7), &mut out);
+        assert_eq!((out.len(), state.now()), (3, Some(Millis(end + 7))));
+        assert_eq!(state.timers_due(Millis(end + 7), 5), 0);
+        assert_eq!(state.timers_due(Millis(end + 8), 5), 1, "it is due at its very time");
+        assert_eq!(state.timers_due(Millis(end + 10), 1), 1, "no more are counted than asked for");
+        state.advance_slice(Millis(end + 8), &mut out);
+        assert_eq!((out.len(), state.next_timer()), (4, Some(Millis(end + 10))));
     }
 }

@@ -134,3 +134,69 @@ fn quiet_around(spec: &LimitSpec, total: i128) -> (i64, i64) {
     }
     (low, high)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::evaluate::Holding;
+    use super::super::limit::Amount;
+    use super::super::limit_state::built_in;
+    use super::*;
+    use crate::money::Money;
+    use crate::time::Millis;
+
+    fn daily(amount: Amount, thresholds: &[u8], enabled: bool) -> LimitSpec {
+        let measure = match amount {
+            Amount::Cost(_) => Measure::Cost,
+            Amount::Count(_) => Measure::Requests,
+        };
+        let thresholds = thresholds.to_vec();
+        LimitSpec { amount, measure, window: Window::Day, thresholds, enabled, ..built_in() }
+    }
+
+    /// FORMATS.md, evaluation 4: a step between two totals that hold what the settled one holds
+    /// decides nothing and is quiet; every other is looked at.
+    #[test]
+    fn a_limit_is_quiet_between_totals_that_hold_the_same_and_only_there() {
+        let amounts = [1, 2, 3, 7, 10, 1_000].map(Amount::Count).into_iter();
+        for amount in amounts.chain([7, 1_000].map(|units| Amount::Cost(Money(units)))) {
+            for thresholds in [&[][..], &[1], &[33, 85], &[50, 75, 90, 100]] {
+                for enabled in [true, false] {
+                    let spec = daily(amount, thresholds, enabled);
+                    let near = amount.units();
+                    let totals: Vec<i128> = (-2..=13).chain(near - 2..near + 3).collect();
+                    for settled in &totals {
+                        assert_quiet_where_it_holds_the_same(&spec, *settled, &totals);
+                    }
+                }
+            }
+        }
+    }
+
+    fn assert_quiet_where_it_holds_the_same(spec: &LimitSpec, settled: i128, totals: &[i128]) {
+        let holds = |total: i128| Holding::of(spec, 1, total, || Millis(0));
+        let mut watch = Watch::of(LimitNumber(0), spec).expect("a calendar limit");
+        watch.settle(spec, settled);
+        let same = |total: i128| holds(total) == holds(settled);
+        for before in totals {
+            for after in totals {
+                let quiet = watch.is_quiet(*before, *after);
+                let expected = same(*before) && same(*after);
+                assert_eq!(quiet, expected, "{spec:?} at {settled}: {before} to {after}");
+            }
+        }
+        watch.unsettle();
+        assert!(!watch.is_quiet(settled, settled), "its content changed: it is looked at");
+    }
+
+    /// FORMATS.md, evaluation 5: limits are taken in byte order of their ids.
+    #[test]
+    fn the_order_of_two_ids_is_the_order_of_their_bytes() {
+        let ids = ["", "-", "A", "a", "ab", "abcdefgh", "abcdefgh-", "abcdefgha", "abcdefgi", "z"];
+        for own in ids {
+            for other in ids {
+                let order = Order::of(own).compare(&Order::of(other), || (own, other));
+                assert_eq!(order, own.cmp(other), "{own:?} and {other:?}");
+            }
+        }
+    }
+}

@@ -285,9 +285,8 @@ impl<'a> Fields<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_is_read_back_as_it_was_written() {
-        let record = Record {
+    fn record() -> Record {
+        Record {
             seq: 7,
             prev: Hash::of(b"six"),
             billed: Range { from: 10, to: 20 },
@@ -308,12 +307,45 @@ mod tests {
             rules: 1,
             partitions: 4,
             partitioner: Partitioner::Murmur2,
-        };
-        let bytes = record.encode();
-        assert_eq!(Record::decode(&bytes).expect("its own bytes"), record);
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_back_as_it_was_written() {
+        for (partitioner, published_through) in [
+            (Partitioner::Murmur2, None),
+            (Partitioner::Crc32, Some(0)),
+            (Partitioner::Crc32, Some(6)),
+        ] {
+            let record = Record { partitioner, published_through, ..record() };
+            assert_eq!(Record::decode(&record.encode()).expect("its own bytes"), record);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_cut_or_longer_are_no_record() {
+        let bytes = record().encode();
         for cut in 0..bytes.len() {
             assert!(Record::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         assert!(Record::decode(&[bytes, vec![0]].concat()).is_err());
+    }
+
+    /// Over all of a batch's lines, however they were handed over.
+    #[test]
+    fn a_batch_s_hash_is_that_of_its_lines_together() {
+        let mut hasher = Hasher::default();
+        hasher.update(b"{}");
+        hasher.update(b"\n");
+        assert_eq!(hasher.finish(), Hash::of(b"{}\n"));
+    }
+
+    /// As other tools show it; in messages its beginning is enough.
+    #[test]
+    fn a_hash_is_shown_in_hexadecimal() {
+        let hash = Hash::of(b"abc");
+        let whole = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash.to_string(), whole);
+        assert_eq!(format!("{hash:?}"), "ba7816bf…");
     }
 }

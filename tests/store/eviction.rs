@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use tollgate::fold::event::Line;
+#[cfg(feature = "files")]
 use tollgate::generate::{LineWriter, Options, Traffic};
 use tollgate::store::memory::{Disk, MemoryStore};
 
@@ -82,6 +83,7 @@ proptest! {
 }
 
 /// Traffic as carriers have it: many accounts, late and early events, limits that change.
+#[cfg(feature = "files")]
 #[test]
 fn generated_traffic_decides_as_in_memory() {
     let options =

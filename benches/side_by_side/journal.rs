@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use tollgate::journal::Record;
@@ -32,6 +32,12 @@ pub fn consumer(bootstrap: &str, topic: &str, partitions: i32, offset: Offset) -
     }
     consumer.assign(&list).expect("it can be assigned");
     consumer
+}
+
+pub fn is_of_connection(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut))
 }
 
 /// Records that the topics hold.
@@ -83,7 +89,8 @@ impl Journal {
     pub fn next(&mut self, wait: Duration) -> Option<i64> {
         let message = match self.consumer.poll(wait)? {
             Ok(message) => message,
-            Err(KafkaError::PartitionEOF(_)) => return None,
+            // Connections come and go under load.
+            Err(error) if is_of_connection(&error) => return None,
             Err(error) => panic!("reading the journal: {error}"),
         };
         let bytes = message.payload().expect("a journal record has a value");

@@ -25,6 +25,10 @@ pub fn now_ms() -> i64 {
     since.expect("a clock after 1970").as_millis() as i64
 }
 
+/// Of how many times the events limits would be sized for a whole log: thresholds are crossed once
+/// in a window, and a bench lasts but a moment of one.
+const LOGS_IN_A_WINDOW: u64 = 10;
+
 /// Profiles are spread over accounts ten each.
 pub fn options(events: u64, profiles: u32, limits_per_account: u32) -> Options {
     Options {
@@ -32,6 +36,7 @@ pub fn options(events: u64, profiles: u32, limits_per_account: u32) -> Options {
         accounts: profiles.div_ceil(10).min(1_000_000),
         profiles_per_account: 10,
         limits_per_account,
+        limits_sized_for: events.checked_mul(LOGS_IN_A_WINDOW),
         gap_us: 0,
         start: Millis(now_ms()),
         shares: Shares::default(),
@@ -40,7 +45,7 @@ pub fn options(events: u64, profiles: u32, limits_per_account: u32) -> Options {
 }
 
 /// The generator's lines, with more countries.
-pub fn lines(options: &Options) -> impl Iterator<Item = Generated> {
+pub fn lines(options: &Options) -> impl Iterator<Item = Generated> + Send + use<> {
     Traffic::new(options).expect("good options").map(|mut line| {
         if let Body::Billed(event) = &mut line.body {
             widen(event);

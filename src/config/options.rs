@@ -192,8 +192,9 @@ pub struct EngineOptions {
     #[schemars(range(min = 1_024, max = 1_073_741_824))]
     pub batch_bytes_max: usize,
     /// Journal records of a partition that may await acknowledgement, at most. More hides a slow
-    /// broker, and throws away more work when an append is lost.
-    #[schemars(range(min = 1, max = 1_000))]
+    /// broker, and throws away more work when an append is lost. The client has five requests under
+    /// way at most, and spins while a sixth record waits for its turn.
+    #[schemars(range(min = 1, max = 5))]
     pub appends_in_flight_max: usize,
     /// Output records of a partition that may await acknowledgement; at this bound the partition
     /// stops folding until outputs get through.
@@ -344,7 +345,7 @@ impl Default for EngineOptions {
             state_dir: PathBuf::from("state"),
             batch_lines_max: 4_096,
             batch_bytes_max: 4 * 1024 * 1024,
-            appends_in_flight_max: 8,
+            appends_in_flight_max: 4,
             outputs_outstanding_max: 100_000,
             checkpoint_interval_ms: 5_000,
             checkpoint_lines_max: 1_000_000,

@@ -40,7 +40,7 @@ const JOURNAL: [(&str, &str); 7] = [
 /// An output is worth being tried for long. Bound: 64 MiB or 100,000 records under way in the
 /// process, then `Full`.
 const OUTPUTS: [(&str, &str); 5] = [
-    ("linger.ms", "5"),
+    ("linger.ms", "1"),
     ("compression.type", "lz4"),
     ("message.timeout.ms", "120000"),
     ("queue.buffering.max.messages", "100000"),

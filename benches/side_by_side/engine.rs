@@ -138,6 +138,7 @@ listen = "{}"
             std::thread::sleep(Duration::from_millis(20));
         }
         let _ = child.kill();
+        let _ = child.wait();
         panic!("the engine does not stop\n{}", self.said());
     }
 

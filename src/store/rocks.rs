@@ -168,10 +168,10 @@ impl Database {
         Ok(Database { db, place, seal: Seal::new(path) })
     }
 
-    /// A full write buffer that a write set aside becomes a table file in a thread of RocksDB's. The
-    /// seal has to hold that: a manifest that lost it would do without the rows of a log that is
-    /// gone, and numbers of files do not tell, since a late file has a late number. Given up when it
-    /// fails, or takes too long: then the next write tells.
+    /// A full write buffer that a write set aside becomes a table file in a thread of RocksDB's.
+    /// The seal has to hold that: a manifest that lost it would do without the rows of a log that
+    /// is gone, and numbers of files do not tell, since a late file has a late number. Given up
+    /// when it fails, or takes too long: then the next write tells.
     fn wait_for_flush(&self) {
         let of = |property| self.db.property_int_value(property).ok().flatten().unwrap_or(0);
         for _ in 0..FLUSH_WAITS_MAX {

@@ -2,9 +2,10 @@
 //! instead, on one machine in one run, since only ratios travel. Prints one table, and writes it as
 //! CSV and as a plot under `target/bench/`.
 //!
-//! Arguments: `--short` for a form that only shows that everything still runs, `--events=N` and
-//! `--rounds=N`, and names of parts to run only those. `BENCH_TOLLGATE` names the binary to measure; without it
-//! that is the one of this build, which has the tests' fault points.
+//! Arguments: `--short` for a form that only shows that everything still runs, `--events=N`,
+//! `--rounds=N` and `--scopes=N` for another size, and names of parts to run only those.
+//! `BENCH_TOLLGATE` names the binary to measure; without it that is the one of this build, which
+//! has the tests' fault points.
 #![allow(clippy::unwrap_used, reason = "a measurement that fails shall say where")]
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its figures are for a reader")]
@@ -37,8 +38,9 @@ pub struct Scale {
     pub rounds: usize,
     /// Seconds of each rate of the latency part.
     pub latency_seconds: u64,
-    /// Scopes of the states that are recovered.
+    /// Scopes of the states that are recovered, as far as `scopes_max` allows.
     pub states: &'static [u64],
+    pub scopes_max: u64,
     /// Profiles of the topics of the growth part.
     pub profiles: &'static [u32],
     /// Partitions of the topics of the growth part.
@@ -51,6 +53,7 @@ const FULL: Scale = Scale {
     rounds: 3,
     latency_seconds: 30,
     states: &[1_000_000, 10_000_000],
+    scopes_max: u64::MAX,
     profiles: &[10_000, 100_000, 1_000_000, 10_000_000],
     partitions: &[1, 2, 4, 16],
 };
@@ -61,6 +64,7 @@ const SHORT: Scale = Scale {
     rounds: 1,
     latency_seconds: 2,
     states: &[20_000],
+    scopes_max: u64::MAX,
     profiles: &[1_000],
     partitions: &[1],
 };
@@ -84,6 +88,7 @@ fn main() {
         match argument.split_once('=') {
             None if argument == "--short" => scale = SHORT,
             Some(("--events", events)) => scale.events = number(events),
+            Some(("--scopes", scopes)) => scale.scopes_max = number(scopes),
             Some(("--rounds", rounds)) => scale.rounds = number(rounds).max(1) as usize,
             None if PARTS.iter().any(|(part, _)| *part == argument) => wanted.push(argument),
             _ => usage(),
@@ -105,6 +110,6 @@ fn main() {
 
 fn usage() -> ! {
     let parts = PARTS.map(|(part, _)| part).join("|");
-    eprintln!("usage: side_by_side [--short] [--events=N] [--rounds=N] [{parts} …]");
+    eprintln!("usage: side_by_side [--short] [--events=N] [--rounds=N] [--scopes=N] [{parts} …]");
     std::process::exit(2);
 }

@@ -22,10 +22,12 @@ const KILLS: usize = 3;
 const SETTLE: Duration = Duration::from_secs(12);
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
-    for scopes in scale.states {
+    let states: Vec<u64> =
+        scale.states.iter().copied().filter(|scopes| *scopes <= scale.scopes_max).collect();
+    for scopes in &states {
         of(stage, scale, *scopes, Settings { memory_bytes_max: 8 << 30, ..settings() }, table);
     }
-    if let Some(most) = scale.states.last() {
+    if let Some(most) = states.last() {
         budget(stage, *most, table);
     }
 }

@@ -3,18 +3,18 @@
 //! same more finely.
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use tollgate::fold::State;
-use tollgate::fold::event::{Input, Line, Position};
+use tollgate::fold::event::Line;
 use tollgate::generate::Body;
 use tollgate::wire::{Decoder, Options};
 
 use crate::Scale;
 use crate::bare::Bare;
+use crate::input;
 use crate::stage::Stage;
 use crate::table::{Table, median};
 use crate::traffic::{self, Records};
@@ -35,18 +35,7 @@ fn fold(scale: Scale, table: &mut Table) {
     let rates = |limits: u32, rounds: usize| {
         let options = traffic::options(2 * events, 100_000, limits);
         let options = tollgate::generate::Options { gap_us: 20_000, ..options };
-        let source: Arc<str> = "bench".into();
-        let line = |(line, at): (tollgate::generate::Generated, u64)| {
-            let input = match line.body {
-                Body::Billed(event) => Input::Billed(event),
-                Body::Setting(setting) => Input::Command(setting.command),
-                Body::Garbage { .. } => return None,
-            };
-            let position = Position { source: Arc::clone(&source), at };
-            Some(Line { input, recorded_at: line.recorded_at, position })
-        };
-        let lines: Vec<Line<'static>> =
-            traffic::lines(&options).zip(0..).filter_map(line).collect();
+        let lines = input::lines(traffic::lines(&options));
         let (before, measured) = lines.split_at(lines.len() / 2);
         let (mut bare, mut own) = (Vec::new(), Vec::new());
         for _ in 0..rounds {

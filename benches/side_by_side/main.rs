@@ -16,6 +16,8 @@ mod bare;
 mod engine;
 mod files;
 mod growth;
+#[path = "../input/mod.rs"]
+mod input;
 mod journal;
 mod latency;
 mod peers;

@@ -37,6 +37,7 @@ pub mod journal;
 pub mod money;
 #[cfg(feature = "files")]
 pub mod replay;
+pub mod settings;
 pub mod store;
 #[cfg(feature = "engine")]
 pub mod telemetry;

@@ -2,7 +2,10 @@
 //! Promise: a partition's fault stays with it; a signal ends everything in order, within a bound;
 //! a panic of any of its threads ends the process with an error, once the others are wound down.
 
+mod desk;
 mod observe;
+
+pub use desk::Desk;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use super::kafka::{Change, Kafka, KafkaLog, Waker};
 use super::options::Options;
-use super::partition::{Fault, Partition, Turn};
+use super::partition::{Ask, Fault, Partition, Turn};
 use crate::store::rocks::{RocksStore, Shared};
 use crate::telemetry::{PartitionHealth, PartitionMetrics, SystemClock, Telemetry};
 use crate::time::{Clock, Millis};
@@ -39,6 +42,8 @@ pub struct Setup {
     pub threads: usize,
     pub state_dir: PathBuf,
     pub telemetry: Telemetry,
+    /// Takes questions once the engine runs.
+    pub desk: Desk,
 }
 
 /// Why the engine cannot start or go on.
@@ -60,6 +65,7 @@ pub enum Error {
 enum Order {
     Open(i32),
     Close(i32),
+    Ask(i32, Box<Ask>),
     WindDown,
 }
 
@@ -75,6 +81,7 @@ pub fn run(setup: Setup, decoder: &Decoder, stop: &AtomicBool) -> Result<(), Err
     for index in 0..setup.threads {
         threads.push(Thread::start(index, Arc::clone(&setup), shared.clone(), decoder.clone())?);
     }
+    setup.desk.open(&threads);
     let mut outcome = hand_out(&setup, &changes, &threads, stop);
     for thread in &threads {
         thread.tell(Order::WindDown);
@@ -243,6 +250,12 @@ impl Worker {
                 Order::Close(number) => {
                     if let Some(running) = self.running.get_mut(&number) {
                         running.give_up(gone_us);
+                    }
+                }
+                Order::Ask(number, ask) => {
+                    let running = self.running.get_mut(&number);
+                    if let Some(partition) = running.and_then(|it| it.partition.as_mut()) {
+                        partition.ask(*ask);
                     }
                 }
                 Order::WindDown => {

@@ -223,8 +223,8 @@ impl State {
     }
 
     /// A group's present total and what its limit holds at it.
-    fn present(
-        &mut self,
+    pub(super) fn present(
+        &self,
         number: LimitNumber,
         group: &CompactString,
         now: Millis,

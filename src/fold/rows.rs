@@ -104,7 +104,7 @@ pub struct Clockwork {
     pub counts: Counts,
 }
 
-/// A row that a batch needs and memory lacks.
+/// A row that a batch or a look needs and memory lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Tally(TallyRef),
@@ -112,6 +112,8 @@ pub enum Need {
     Distinct(LimitRef, DayGroup),
     /// Every group of a limit whose content changes.
     Groups(LimitRef),
+    /// Every tally of an account in a window.
+    Window(AccountNumber, Calendar),
 }
 
 /// A row of the store on its way into memory.
@@ -385,7 +387,7 @@ impl State {
 
     /// What a look at a limit's group at time `at` reads: the window that holds `at` and the one
     /// before.
-    fn need_for_limit(
+    pub(super) fn need_for_limit(
         &self,
         number: LimitNumber,
         group: &CompactString,
@@ -417,7 +419,7 @@ impl State {
         }
     }
 
-    fn need_tally(&self, key: &ScopeKey<'_>, window: Calendar, needs: &mut Vec<Need>) {
+    pub(super) fn need_tally(&self, key: &ScopeKey<'_>, window: Calendar, needs: &mut Vec<Need>) {
         if self.scopes.tally(key, window).is_none() {
             let (account, scope) = (key.account, key.scope());
             needs.push(Need::Tally(TallyRef { account, scope, window }));

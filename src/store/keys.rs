@@ -192,6 +192,14 @@ impl Span {
         Span { from: vec![Kind::Tally as u8, MONTH_WINDOW], before }
     }
 
+    /// Every scope of an account in a window.
+    pub fn tallies(account: AccountNumber, window: Calendar) -> Span {
+        Span::under(made(Kind::Tally, |into| {
+            put_window(window, into);
+            put_u32(account.0, into);
+        }))
+    }
+
     pub fn dedup_before(minute: i64) -> Span {
         let before = made(Kind::Dedup, |into| put_i64(minute, into));
         Span { from: vec![Kind::Dedup as u8], before }

@@ -8,7 +8,10 @@ use super::bytes::Fault;
 use super::keys::{self, FORMAT, Key, Kind, Span};
 use super::raw::{Raw, Reading};
 use super::{BlockRow, Error, Position, codec};
-use crate::fold::{Arming, DayGroup, Distinct, LimitRef, Loaded, Need, State, TallyRef, Total};
+use crate::fold::{
+    AccountNumber, Arming, Calendar, DayGroup, Distinct, LimitRef, Loaded, Need, State, TallyRef,
+    Total,
+};
 use crate::time::Day;
 
 /// What is wrong with a row.
@@ -130,6 +133,7 @@ pub(super) fn load(raw: &impl Raw, needs: &[Need]) -> Result<Vec<Loaded>, Error>
                 wanted.push((Key::Arming(limit, key).bytes(), need));
             }
             Need::Groups(limit) => load_groups(raw, limit, &mut rows)?,
+            Need::Window(account, window) => load_window(raw, *account, *window, &mut rows)?,
         }
     }
     wanted.sort_unstable();
@@ -152,11 +156,26 @@ pub(super) fn load(raw: &impl Raw, needs: &[Need]) -> Result<Vec<Loaded>, Error>
                 let distinct = Distinct::new(members, arming);
                 Loaded::Distinct(limit.clone(), day_group.clone(), distinct)
             }
-            // Was loaded above; it has no key of its own.
-            Need::Groups(_) => continue,
+            // Were loaded above; they have no key of their own.
+            Need::Groups(_) | Need::Window(..) => continue,
         });
     }
     Ok(rows)
+}
+
+/// Every tally of an account in a window.
+fn load_window(
+    raw: &impl Raw,
+    account: AccountNumber,
+    window: Calendar,
+    rows: &mut Vec<Loaded>,
+) -> Result<(), Error> {
+    raw.scan(&Span::tallies(account, window), Reading::Hot, &mut |key, value| {
+        let broken = |it| fault(raw, key, it);
+        let tally = codec::tally(value).map_err(broken)?;
+        rows.push(Loaded::Tally(keys::tally(key).map_err(broken)?, tally));
+        Ok(true)
+    })
 }
 
 /// Every group of a limit, sliding or distinct.

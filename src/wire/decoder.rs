@@ -15,6 +15,7 @@ use super::avro::schemas::SINGLE_OBJECT_MARKER;
 use super::avro::{Fingerprint, fingerprint};
 use super::block::{self, BlockSeen};
 use super::json::decode_line;
+use super::recorded::{self, Recorded};
 use super::registry::Registry;
 use super::{Decoded, Error, InputFormat, RegistryOptions};
 use crate::fold::event::{Input, Reason, Refusal};
@@ -73,6 +74,18 @@ impl Decoder {
     /// `Error::Registry` alone: try again.
     pub fn decode_command<'a>(&self, bytes: &'a [u8]) -> Result<Decoded<'a>, Error> {
         self.decode(RecordKind::Command, bytes)
+    }
+
+    /// A record of the command topic, in full; `None` for what the fold refuses.
+    ///
+    /// # Errors
+    /// `Error::Registry` alone: try again.
+    pub fn decode_recorded(&self, bytes: &[u8]) -> Result<Option<Recorded>, Error> {
+        self.framed(RecordKind::Command, bytes, |frame| match frame {
+            Frame::Json => recorded::from_json(bytes),
+            Frame::Avro(plan, datum) => recorded::from_avro(plan, datum),
+            Frame::None(_) => None,
+        })
     }
 
     /// A record of the block-state topic.
@@ -201,7 +214,7 @@ fn framed_by<'p, 'a>(
 }
 
 /// A line of the kind that the topic holds.
-fn json(kind: RecordKind, bytes: &[u8]) -> Decoded<'_> {
+pub(super) fn json(kind: RecordKind, bytes: &[u8]) -> Decoded<'_> {
     let decoded = decode_line(bytes);
     let (account_id, event_id, command_id) = match (&decoded.input, kind) {
         (Input::Rejected(_), _)

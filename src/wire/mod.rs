@@ -15,6 +15,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod raw;
+mod recorded;
 #[cfg(feature = "engine")]
 mod registry;
 #[cfg(not(feature = "engine"))]
@@ -32,6 +33,7 @@ pub use block::BlockSeen;
 pub use decoder::{Decoder, Options};
 pub use encoder::{Encoder, Topics};
 pub use error::Error;
+pub use recorded::{Head, Recorded, Setting, limit_value};
 pub use shown_lines::Issued;
 
 use crate::fold::event::Input;

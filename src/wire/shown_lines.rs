@@ -59,7 +59,7 @@ pub struct CommandShown<'a> {
 
 #[derive(Serialize)]
 #[serde(rename = "Limit")]
-struct LimitShown<'a> {
+pub struct LimitShown<'a> {
     limit_id: &'a str,
     scope: ScopeShown<'a>,
     measure: &'static str,
@@ -151,7 +151,7 @@ pub fn command<'a>(command: &'a Command, issued: Issued<'a>) -> Option<CommandSh
     })
 }
 
-fn limit(spec: &LimitSpec) -> LimitShown<'_> {
+pub fn limit(spec: &LimitSpec) -> LimitShown<'_> {
     LimitShown {
         limit_id: &spec.limit_id,
         scope: scope(&spec.scope),

@@ -25,6 +25,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         }
         let published = self.outbox.through();
         self.state = State::new(self.options.dedup_minutes);
+        self.asks.forget();
         self.behind.clear();
         self.pending.clear();
         self.ready = None;

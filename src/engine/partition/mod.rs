@@ -5,17 +5,20 @@
 
 mod acks;
 mod append;
+mod ask;
 mod fault;
 mod follow;
 mod look;
 mod publish;
 mod report;
 
+pub use ask::{Ask, Told};
 pub use fault::Fault;
 pub use report::{Turn, Won};
 
 use std::collections::VecDeque;
 
+use self::ask::Asks;
 use super::batch::{self, Folded, Folding, LINES_AT_ONCE, Outputs};
 use super::blocks::Blocks;
 use super::checkpoint::Checkpoints;
@@ -96,6 +99,7 @@ pub struct Partition<L, S, C> {
     /// Takes no more lines; ends when all is published.
     winding_down: bool,
     skew: Skew,
+    asks: Asks,
     /// The last id given to an append or a publish; none is used twice.
     ids: u64,
     /// What a turn did that failed half-way; the next one tells of it.
@@ -141,6 +145,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             to_name: true,
             winding_down: false,
             skew,
+            asks: Asks::default(),
             ids: 0,
             untold: Turn::default(),
         }
@@ -191,6 +196,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             self.append_batches(turn)?;
             self.publish(turn)?;
         }
+        self.answer()?;
         self.checkpoint(turn);
         if self.mode == Mode::Owning && self.intake.drained() {
             let timer = self.state.next_timer();

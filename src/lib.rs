@@ -39,6 +39,8 @@ pub mod money;
 pub mod replay;
 pub mod settings;
 pub mod store;
+#[cfg(feature = "gate")]
+pub mod tail;
 #[cfg(feature = "engine")]
 pub mod telemetry;
 pub mod time;

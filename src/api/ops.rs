@@ -29,7 +29,7 @@ pub struct Ops {
 pub enum Error {
     #[error("cannot listen on {address}")]
     Listen { address: String, source: std::io::Error },
-    #[error("the operations server ended")]
+    #[error("the server ended")]
     Serve(#[source] std::io::Error),
 }
 
@@ -42,13 +42,13 @@ pub fn router(ops: Ops) -> Router {
         .with_state(Arc::new(ops))
 }
 
-/// Listens on `http.listen`; the second value is the address, with the port that was taken for 0.
+/// Listens on an address; the second value is it with the port that was taken for 0.
 ///
 /// # Errors
 /// `Listen`: the address is in use, or not of this host.
-pub async fn listen(options: &HttpOptions) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |source| Error::Listen { address: options.listen.clone(), source };
-    let listener = TcpListener::bind(&options.listen).await.map_err(failed)?;
+pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address: address.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
@@ -59,10 +59,10 @@ pub async fn listen(options: &HttpOptions) -> Result<(TcpListener, SocketAddr), 
 /// `Serve`: accepting connections failed for good.
 pub async fn serve(
     listener: TcpListener,
-    ops: Ops,
+    routes: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let served = axum::serve(listener, router(ops)).with_graceful_shutdown(stop);
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop);
     served.await.map_err(Error::Serve)
 }
 
@@ -110,9 +110,9 @@ mod tests {
             options: HttpOptions { listen: "127.0.0.1:0".to_owned(), ..HttpOptions::default() },
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let (listener, address) = runtime.block_on(listen(&ops.options)).expect("listening");
+        let (listener, address) = runtime.block_on(listen(&ops.options.listen)).expect("listening");
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let served = runtime.spawn(serve(listener, ops.clone(), async {
+        let served = runtime.spawn(serve(listener, router(ops.clone()), async {
             stopped.await.ok();
         }));
 

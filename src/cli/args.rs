@@ -56,6 +56,9 @@ pub enum Command {
     /// Check, print or describe the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(Keys),
     /// Read a state folder from outside: totals, or what it holds
     #[command(subcommand)]
     State(State),
@@ -90,6 +93,48 @@ pub struct StateDir {
     pub state_dir: PathBuf,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a key and print it, once: only its digest is recorded
+    New(NewKey),
+    /// List an account's keys: id, name, scopes, time of creation
+    List(KeysOf),
+    /// End a key; servers refuse it within a second
+    #[command(after_help = "Example:\n  tollgate keys revoke --account acme 6c1de6f24ee0d7c5")]
+    Revoke {
+        #[command(flatten)]
+        of: KeysOf,
+        /// The key's id, as `keys list` shows it
+        id: String,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tollgate keys new --account acme
+  tollgate keys new --account acme --scopes gate --name sender-1")]
+pub struct NewKey {
+    #[command(flatten)]
+    pub of: KeysOf,
+    /// What the key may do, separated by commas: see, change settings, ask the gate
+    #[arg(long, value_delimiter = ',', default_values = ["read", "write", "gate"],
+          value_parser = parse_scope)]
+    pub scopes: Vec<crate::api::keys::Scope>,
+    /// A name for lists and the audit
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct KeysOf {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// Whose key it is
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: String,
+}
+
 /// Where the configuration is; without a file, the defaults and the environment count.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigFile {
@@ -107,7 +152,7 @@ pub struct Run {
     #[command(flatten)]
     pub file: ConfigFile,
     /// The roles of this process, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "engine")]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["engine", "api"])]
     pub roles: Vec<Role>,
 }
 
@@ -115,6 +160,8 @@ pub struct Run {
 pub enum Role {
     /// Folds billed events and commands, decides, publishes
     Engine,
+    /// Serves limits, usage, blocks and keys over HTTP
+    Api,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -312,6 +359,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parse_scope(text: &str) -> Result<crate::api::keys::Scope, String> {
+    let known = || "expected read, write or gate".to_owned();
+    crate::api::keys::Scope::parse(text).ok_or_else(known)
+}
+
 fn parse_time(text: &str) -> Result<Millis, String> {
     Millis::parse(text).map_err(|error| error.to_string())
 }
@@ -340,6 +392,9 @@ mod tests {
             "tollgate config print --config a.toml --log-level debug",
             "tollgate config schema",
             "tollgate demo --for 30s --json --rate 10 --seed 3",
+            "tollgate keys new --account acme --scopes read,gate --name ops-1",
+            "tollgate keys list --account acme --config a.toml",
+            "tollgate keys revoke --account acme 0123456789abcdef",
             "tollgate completions zsh",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
@@ -362,6 +417,8 @@ mod tests {
             "tollgate generate --topic --start 2026-01-15T00:00:00Z",
             "tollgate demo --for 30",
             "tollgate run --roles painter",
+            "tollgate keys new",
+            "tollgate keys new --account acme --scopes admin",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

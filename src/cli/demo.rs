@@ -40,7 +40,7 @@ pub(super) fn run(args: &Demo, log: Log) -> Result<Exit, Error> {
 fn run_engine(seat: Seat, stop: &AtomicBool) -> Result<(), String> {
     let partitions = seat.partitions as usize;
     let config = config(seat);
-    let (setup, decoder) = engine::setup(&config, partitions, &Telemetry::default())
+    let (setup, decoder) = engine::setup(&config, partitions, "127.0.0.1:0", &Telemetry::default())
         .map_err(|error| error.to_string())?;
     runner::run(setup, &decoder, stop).map_err(|error| error.to_string())
 }

@@ -3,39 +3,27 @@
 use crate::config::{self, Config};
 use crate::engine::kafka;
 use crate::engine::options::Options;
-use crate::engine::runner::Setup;
+use crate::engine::runner::{Desk, Setup};
 use crate::error::Error;
 use crate::journal::{Owner, Partitioner};
 use crate::telemetry::Telemetry;
 use crate::wire::{self, Decoder, Encoder, RegistryOptions};
 
-/// What the engine runs with, upon topics of `partitions` partitions.
+/// What the engine runs with, upon topics of `partitions` partitions; other processes reach this
+/// one at `address`.
 ///
 /// # Errors
 /// When a client's property or the registry's address is refused.
 pub fn setup(
     config: &Config,
     partitions: usize,
+    address: &str,
     telemetry: &Telemetry,
 ) -> Result<(Setup, Decoder), Error> {
-    let refused = |what: &str, error: &dyn std::fmt::Display| {
-        Error::failed(format!("{what} cannot be made: {error}"))
-            .remedy("mend the configuration; `tollgate config check` names keys and ranges")
-    };
     let kafka = kafka::Kafka::new(kafka_options(config));
     let kafka = kafka.map_err(|error| refused("a Kafka client", &error))?;
-    let registry = config.input.schema_registry.clone().map(|url| RegistryOptions {
-        url,
-        timeout_ms: u64::from(config.input.schema_registry_timeout_ms),
-        user: config.input.schema_registry_user.clone(),
-        password: config.input.schema_registry_password.clone(),
-    });
-    let decoder = Decoder::new(&wire::Options {
-        format: input_format(config.input.format),
-        registry: registry.clone(),
-        writer_schemas: writer_schemas(config)?,
-    });
-    let decoder = decoder.map_err(|error| refused("the decoder", &error))?;
+    let registry = registry(config);
+    let decoder = decoder(config)?;
     let encoder =
         Encoder::new(output_format(config.output.format), topics(config), registry.as_ref());
     let encoder = encoder.map_err(|error| refused("the encoder", &error))?;
@@ -43,12 +31,40 @@ pub fn setup(
     let setup = Setup {
         kafka,
         encoder,
-        options: options(config, partitions),
+        options: options(config, partitions, address),
         threads,
         state_dir: config.engine.state_dir.clone(),
         telemetry: telemetry.clone(),
+        desk: Desk::default(),
     };
     Ok((setup, decoder))
+}
+
+/// Reads what producers write.
+///
+/// # Errors
+/// When a writer schema or the registry's address is refused.
+pub fn decoder(config: &Config) -> Result<Decoder, Error> {
+    let decoder = Decoder::new(&wire::Options {
+        format: input_format(config.input.format),
+        registry: registry(config),
+        writer_schemas: writer_schemas(config)?,
+    });
+    decoder.map_err(|error| refused("the decoder", &error))
+}
+
+fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::failed(format!("{what} cannot be made: {error}"))
+        .remedy("mend the configuration; `tollgate config check` names keys and ranges")
+}
+
+fn registry(config: &Config) -> Option<RegistryOptions> {
+    config.input.schema_registry.clone().map(|url| RegistryOptions {
+        url,
+        timeout_ms: u64::from(config.input.schema_registry_timeout_ms),
+        user: config.input.schema_registry_user.clone(),
+        password: config.input.schema_registry_password.clone(),
+    })
 }
 
 /// The schemas of producers, by the names of their files.
@@ -68,9 +84,9 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn options(config: &Config, partitions: usize) -> Options {
+fn options(config: &Config, partitions: usize, address: &str) -> Options {
     let engine = &config.engine;
-    let address = engine.advertised.clone().unwrap_or_else(|| config.http.listen.clone());
+    let address = address.to_owned();
     let run = format!("{:016x}", rand::random::<u64>());
     Options {
         batch_lines_max: engine.batch_lines_max,
@@ -87,12 +103,16 @@ fn options(config: &Config, partitions: usize) -> Options {
         owner: Owner { address, run },
         partition: 0,
         partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
-        partitioner: match config.input.partitioner {
-            config::Partitioner::Murmur2 => Partitioner::Murmur2,
-            config::Partitioner::Crc32 => Partitioner::Crc32,
-        },
+        partitioner: partitioner(config),
         billed_topic: config.topics.billed.clone(),
         commands_topic: config.topics.commands.clone(),
+    }
+}
+
+pub fn partitioner(config: &Config) -> Partitioner {
+    match config.input.partitioner {
+        config::Partitioner::Murmur2 => Partitioner::Murmur2,
+        config::Partitioner::Crc32 => Partitioner::Crc32,
     }
 }
 

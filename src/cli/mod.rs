@@ -2,11 +2,13 @@
 //! Promise: an error is printed once, here, with what to do next. It is the only module, with
 //! `main`, that knows every role.
 
+mod api;
 pub mod args;
 mod config;
 mod demo;
 mod engine;
 mod generate;
+mod keys;
 mod replay;
 mod run;
 mod state;
@@ -55,6 +57,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
             topics::run(&command)
         }
         Command::Config(command) => config::run(&command),
+        Command::Keys(command) => {
+            log.start_quiet();
+            keys::run(&command)
+        }
         Command::State(command) => {
             log.start_quiet();
             state::run(&command)

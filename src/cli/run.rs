@@ -2,16 +2,23 @@
 //! Promise: configuration, address and topics are checked before anything is folded; a signal ends
 //! it in order with exit code 0.
 
-use super::Log;
+use std::net::SocketAddr;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
 use super::args::{Role, Run};
 use super::config::load;
 use super::stop::Stop;
+use super::{Log, api};
 use crate::api::ops::{self, Ops};
 use crate::config::Config;
-use crate::engine::runner;
+use crate::engine::runner::{self, Setup};
 use crate::error::{Error, Exit};
 use crate::telemetry::Telemetry;
 use crate::topics::{self, Severity};
+use crate::wire::Decoder;
 
 pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     let config = load(&args.file)?.config;
@@ -19,26 +26,39 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     let stop = Stop::on_signal()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?args.roles, "starting");
     let partitions = check_topics(&config)?;
+    let mut server = Server::listen(&config)?;
     let telemetry = Telemetry::default();
-    with_ops_server(&config, &telemetry, &stop, || {
-        for role in &args.roles {
-            match role {
-                Role::Engine => run_engine(&config, partitions, &telemetry, &stop)?,
-            }
-        }
-        Ok(())
-    })?;
+    let engine = if args.roles.contains(&Role::Engine) {
+        let address = config.engine.advertised.clone();
+        let address = address.unwrap_or_else(|| server.address.to_string());
+        Some(super::engine::setup(&config, partitions, &address, &telemetry)?)
+    } else {
+        None
+    };
+    let api = if args.roles.contains(&Role::Api) {
+        let _inside = server.runtime.enter();
+        Some(api::router(&config, partitions, engine.as_ref().map(|(setup, _)| setup))?)
+    } else {
+        None
+    };
+    server.serve(&config, &telemetry, api);
+    let outcome = work(engine, &stop);
+    // Whatever still waits for the signal may go too.
+    stop.raise();
+    // It outlives the engine, so that the way down can be watched.
+    server.runtime.shutdown_background();
+    outcome?;
     tracing::info!("stopped");
     Ok(Exit::Done)
 }
 
-fn run_engine(
-    config: &Config,
-    partitions: usize,
-    telemetry: &Telemetry,
-    stop: &Stop,
-) -> Result<(), Error> {
-    let (setup, decoder) = super::engine::setup(config, partitions, telemetry)?;
+/// Runs the engine, or waits where there is none, until a signal.
+fn work(engine: Option<(Setup, Decoder)>, stop: &Stop) -> Result<(), Error> {
+    let Some((setup, decoder)) = engine else {
+        // Its end is the message.
+        let _ = stop.receiver().recv();
+        return Ok(());
+    };
     runner::run(setup, &decoder, &stop.flag())
         .map_err(|error| Error::failed("the engine ended").because(error))
 }
@@ -66,35 +86,59 @@ fn check_topics(config: &Config) -> Result<usize, Error> {
     Err(Error::failed(found).remedy("mend them, then run `tollgate topics check`"))
 }
 
-/// Serves /metrics, /livez and /readyz while `work` runs; `work` ends by itself or on a signal.
-fn with_ops_server(
-    config: &Config,
-    telemetry: &Telemetry,
-    stop: &Stop,
-    work: impl FnOnce() -> Result<(), Error>,
-) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("ops")
-        .enable_all()
-        .build()
-        .map_err(|error| Error::failed("cannot start a runtime").because(error))?;
-    let listening = runtime.block_on(ops::listen(&config.http));
-    let (listener, address) = listening.map_err(|error| {
-        Error::failed("the operations server does not start")
-            .because(error)
-            .remedy("set http.listen to a free address of this host")
-    })?;
-    tracing::info!(%address, "serving /metrics, /livez and /readyz");
-    let ops = Ops { telemetry: telemetry.clone(), options: config.http.clone() };
-    // It outlives the work, so that the way down can be watched, and ends with the runtime.
-    let served = runtime.spawn(ops::serve(listener, ops, std::future::pending()));
-    let outcome = work();
-    if served.is_finished() {
-        tracing::warn!("the operations server ended before the engine");
+/// The process's server, listening before anything else begins: its address goes into the journal.
+struct Server {
+    runtime: Runtime,
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    /// Where operations have an address of their own.
+    ops: Option<TcpListener>,
+}
+
+impl Server {
+    fn listen(config: &Config) -> Result<Server, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("http")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::failed("cannot start a runtime").because(error))?;
+        let listen = |address: &str, key: &str| {
+            runtime.block_on(ops::listen(address)).map_err(|error| {
+                Error::failed("the server does not start")
+                    .because(error)
+                    .remedy(format!("set {key} to a free address of this host"))
+            })
+        };
+        let (listener, address) = listen(&config.http.listen, "http.listen")?;
+        let ops = config.http.ops_listen.as_deref();
+        let ops = ops.map(|address| listen(address, "http.ops_listen")).transpose()?;
+        if let Some((_, address)) = &ops {
+            tracing::info!(%address, "serving /metrics, /livez and /readyz");
+        }
+        let ops = ops.map(|(listener, _)| listener);
+        Ok(Server { runtime, listener: Some(listener), address, ops })
     }
-    // Whatever still waits for the signal may go too.
-    stop.raise();
-    runtime.shutdown_background();
-    outcome
+
+    fn serve(&mut self, config: &Config, telemetry: &Telemetry, api: Option<Router>) {
+        let ops = Ops { telemetry: telemetry.clone(), options: config.http.clone() };
+        let address = self.address;
+        tracing::info!(%address, api = api.is_some(), "serving");
+        let mut routes = api.unwrap_or_default();
+        let Some(listener) = self.listener.take() else { return };
+        match self.ops.take() {
+            Some(own) => self.spawn(own, ops::router(ops)),
+            None => routes = routes.merge(ops::router(ops)),
+        }
+        self.spawn(listener, routes);
+    }
+
+    fn spawn(&self, listener: TcpListener, routes: Router) {
+        self.runtime.spawn(async move {
+            let served = ops::serve(listener, routes, std::future::pending()).await;
+            if let Err(error) = served {
+                tracing::error!(error = &error as &dyn std::error::Error, "a server ended");
+            }
+        });
+    }
 }

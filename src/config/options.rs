@@ -18,6 +18,7 @@ pub struct Config {
     pub output: OutputOptions,
     pub engine: EngineOptions,
     pub http: HttpOptions,
+    pub api: ApiOptions,
     pub log: LogOptions,
 }
 
@@ -228,19 +229,24 @@ pub struct EngineOptions {
     #[schemars(range(min = 100, max = 60_000))]
     pub clock_skew_max_ms: u32,
     /// Address (`host:port`) under which other processes reach this one; it goes into the journal
-    /// as the owner's. Unset is `http.listen`.
+    /// as the owner's, and requests about its accounts are passed on to it. Unset is the address
+    /// listened on.
     #[schemars(extend("format" = "host-port"))]
     pub advertised: Option<String>,
 }
 
-/// The server for operations: /metrics, /livez, /readyz.
+/// The server: the control plane under /v2, and for operations /metrics, /livez, /readyz.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpOptions {
-    /// Address and port to listen on; port 0 takes a free one and logs it. It has no
-    /// authentication: open it (`0.0.0.0:8080`) to trusted networks only.
+    /// Address and port to listen on; port 0 takes a free one and logs it. Paths under /v2 ask for
+    /// an API key, those for operations do not: open it (`0.0.0.0:8080`) to trusted networks only,
+    /// or set `ops_listen`. It speaks plain HTTP: put TLS in front of it.
     #[schemars(extend("format" = "host-port"))]
     pub listen: String,
+    /// Address and port of /metrics, /livez and /readyz, if they are not to be on `listen`.
+    #[schemars(extend("format" = "host-port"))]
+    pub ops_listen: Option<String>,
     /// Lines that a partition may be behind, events and commands together, beyond which /readyz
     /// says no.
     #[schemars(range(min = 0))]
@@ -249,6 +255,32 @@ pub struct HttpOptions {
     /// state must fit into it.
     #[schemars(range(min = 1_000, max = 3_600_000))]
     pub live_silence_max_ms: u32,
+}
+
+/// Bounds of the control plane (paths under /v2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiOptions {
+    /// Milliseconds in which a request must be answered; one that changes something waits until the
+    /// fold has passed it. Beyond, it is answered with 504, and may still take effect.
+    #[schemars(range(min = 100, max = 300_000))]
+    pub request_timeout_ms: u32,
+    /// Requests answered at the same time; beyond, 503.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub concurrent_requests_max: usize,
+    /// Bytes of a request's body; beyond, 413. Files to upload have a bound of their own.
+    #[schemars(range(min = 1_024, max = 67_108_864))]
+    pub body_bytes_max: usize,
+    /// Requests of one API key a second, over time; beyond, 429.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_second_max: u32,
+    /// Requests of one API key that may come at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_at_once_max: u32,
+    /// Changes of each account that are kept in memory for /v2/audit, the newest ones. Older ones
+    /// are on the command topic only.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub audit_entries_max: usize,
 }
 
 /// What is logged, to standard error.
@@ -363,8 +395,22 @@ impl Default for HttpOptions {
     fn default() -> HttpOptions {
         HttpOptions {
             listen: "127.0.0.1:8080".to_owned(),
+            ops_listen: None,
             ready_lag_max: 100_000,
             live_silence_max_ms: 30_000,
+        }
+    }
+}
+
+impl Default for ApiOptions {
+    fn default() -> ApiOptions {
+        ApiOptions {
+            request_timeout_ms: 10_000,
+            concurrent_requests_max: 1_024,
+            body_bytes_max: 1_048_576,
+            requests_per_second_max: 1_000,
+            requests_at_once_max: 2_000,
+            audit_entries_max: 1_000,
         }
     }
 }
@@ -383,13 +429,5 @@ impl EngineOptions {
             Some(threads) => usize::from(threads),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         }
-    }
-}
-
-impl Config {
-    /// The owner's address in the journal.
-    #[must_use]
-    pub fn advertised(&self) -> &str {
-        self.engine.advertised.as_deref().unwrap_or(&self.http.listen)
     }
 }

@@ -1,0 +1,117 @@
+//! The server of the control plane: contracts behind keys, bounds around them, their description
+//! beside them. Promise: every request has a bound in size, time and number, and every answer of
+//! an error says what to do next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::sync::Semaphore;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::caller::{self, Guard, Rates};
+use super::control::Control;
+use super::fault::{self, Fault, Kind};
+use super::forward::{self, Forward};
+use super::{audit, blocks};
+
+/// Bounds of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Requests answered at the same time.
+    pub concurrent_requests_max: usize,
+    pub request_timeout: Duration,
+    /// Of a request; files to upload have their own.
+    pub body_bytes_max: usize,
+    /// Requests of one key a second, and at once.
+    pub requests_per_second_max: u32,
+    pub requests_at_once_max: u32,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tollgate",
+        description = "Limits, usage, blocks, and the gate in front of sending. Every answer about \
+                       totals is as of the journal; who reads after a write sees the write.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    security(("bearer" = []), ("token" = [])),
+)]
+struct Description;
+
+/// Every contract, with its description.
+fn contracts() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(audit::routes())
+        .merge(blocks::routes())
+}
+
+/// The routes of the control plane, to be merged into the process's server.
+pub fn router(control: Arc<Control>, forward: Forward, bounds: &Bounds) -> Router {
+    let (contracts, mut description) = contracts().split_for_parts();
+    describe_keys(&mut description);
+    let rates = Rates::new(bounds.requests_per_second_max, bounds.requests_at_once_max);
+    let guard = Guard { control: Arc::clone(&control), rates: Arc::new(rates) };
+    let places = Arc::new(Semaphore::new(bounds.concurrent_requests_max));
+    let request_timeout = bounds.request_timeout;
+    let guarded = contracts
+        .layer(middleware::from_fn_with_state(Arc::new(forward), forward::to_owner))
+        .layer(middleware::from_fn_with_state(guard, caller::authenticate))
+        .layer(DefaultBodyLimit::max(bounds.body_bytes_max))
+        .with_state(control);
+    let described = description.to_json().expect("a description is plain JSON");
+    let page = SwaggerUi::new("/docs").external_url_unchecked(
+        "/v2/openapi.json",
+        serde_json::from_str(&described).expect("was JSON a moment ago"),
+    );
+    Router::new()
+        .merge(guarded)
+        .route(
+            "/v2/openapi.json",
+            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], described) }),
+        )
+        .merge(page)
+        .method_not_allowed_fallback(|| async {
+            Fault::new(Kind::Method, "This path has other methods; /docs lists them.")
+        })
+        .fallback(|| async { Fault::new(Kind::Absent, "No such path; /docs lists them all.") })
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            bounded(request_timeout, Arc::clone(&places), request, next)
+        }))
+        .layer(middleware::from_fn(fault::dress))
+}
+
+/// Refuses a request beyond the bound at once, and ends one that takes too long.
+async fn bounded(
+    request_timeout: Duration,
+    places: Arc<Semaphore>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_place) = places.try_acquire() else {
+        let busy = "This server answers as many requests as it may; try again in a moment.";
+        return Fault::new(Kind::Unavailable, busy).retry_after(1).into_response();
+    };
+    let answered = tokio::time::timeout(request_timeout, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let late = "The answer was not there in time; look again before repeating a change.";
+        Fault::new(Kind::Late, late).into_response()
+    })
+}
+
+fn describe_keys(description: &mut utoipa::openapi::OpenApi) {
+    let components = description.components.get_or_insert_default();
+    let bearer = Http::new(HttpAuthScheme::Bearer);
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let token = ApiKey::Header(ApiKeyValue::new("X-Auth-Token"));
+    components.add_security_scheme("token", SecurityScheme::ApiKey(token));
+}

@@ -1,0 +1,27 @@
+//! The control plane as its clients meet it: `tollgate run` on real Apache Kafka, real billed
+//! events through a real engine, requests over HTTP.
+
+#![cfg(feature = "engine")]
+#![allow(clippy::disallowed_methods, reason = "the suite waits for programs outside of it")]
+
+#[allow(dead_code, reason = "the storms' suite uses all of it")]
+#[path = "../kafka/cluster.rs"]
+mod cluster;
+#[allow(dead_code, reason = "the storms' suite uses all of it")]
+#[path = "../kafka/disk.rs"]
+mod disk;
+#[allow(dead_code, reason = "the storms' suite uses all of it")]
+#[path = "../kafka/engine.rs"]
+mod engine;
+#[allow(dead_code, reason = "the storms' suite uses all of it")]
+#[path = "../kafka/proxy.rs"]
+mod proxy;
+#[path = "../suite/mod.rs"]
+mod suite;
+#[allow(dead_code, reason = "the storms' suite uses all of it")]
+#[path = "../kafka/topics.rs"]
+mod topics;
+
+mod keys;
+mod owners;
+mod rig;

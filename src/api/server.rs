@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
@@ -68,17 +66,9 @@ pub fn router(control: Arc<Control>, forward: Forward, bounds: &Bounds) -> Route
         .layer(middleware::from_fn_with_state(guard, caller::authenticate))
         .layer(DefaultBodyLimit::max(bounds.body_bytes_max))
         .with_state(control);
-    let described = description.to_json().expect("a description is plain JSON");
-    let page = SwaggerUi::new("/docs").external_url_unchecked(
-        "/v2/openapi.json",
-        serde_json::from_str(&described).expect("was JSON a moment ago"),
-    );
+    let page = SwaggerUi::new("/docs").url("/v2/openapi.json", description);
     Router::new()
         .merge(guarded)
-        .route(
-            "/v2/openapi.json",
-            get(move || async move { ([(header::CONTENT_TYPE, "application/json")], described) }),
-        )
         .merge(page)
         .method_not_allowed_fallback(|| async {
             Fault::new(Kind::Method, "This path has other methods; /docs lists them.")

@@ -8,6 +8,9 @@
 #[path = "../kafka/cluster.rs"]
 mod cluster;
 #[allow(dead_code, reason = "the storms' suite uses all of it")]
+#[path = "../kafka/dice.rs"]
+mod dice;
+#[allow(dead_code, reason = "the storms' suite uses all of it")]
 #[path = "../kafka/disk.rs"]
 mod disk;
 #[allow(dead_code, reason = "the storms' suite uses all of it")]

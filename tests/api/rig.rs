@@ -90,7 +90,7 @@ impl Server {
             tollgate(&["keys", "new", "--config", config, "--account", id, "--scopes", scopes]);
         let key = String::from_utf8(made.stdout).expect("a key is ASCII").trim().to_owned();
         let account = Account { server: self, id: id.to_owned(), key };
-        until("the key is known", || account.get("/v2/nothing").status != 401);
+        until("the key is known", || account.get("/v2/blocks").status != 401);
         account
     }
 

@@ -14,6 +14,7 @@ mod block;
 mod decoder;
 mod encoder;
 mod error;
+mod inbound;
 mod raw;
 #[cfg(feature = "engine")]
 mod registry;
@@ -32,6 +33,7 @@ pub use block::BlockSeen;
 pub use decoder::{Decoder, Options};
 pub use encoder::{Encoder, Topics};
 pub use error::Error;
+pub use inbound::Inbound;
 pub use shown_lines::Issued;
 
 use crate::fold::event::Input;

@@ -12,7 +12,8 @@
 //! Follow one billed event: [`wire`] turns bytes into types; [`engine`] reads the topics, merges
 //! lines and hands them to [`fold`], which alone decides; [`journal`] holds the rule by which a
 //! record of what was folded wins; [`store`] keeps rows as of a journal position. [`replay`] runs
-//! the same fold over files. [`money`] and [`time`] stand below all.
+//! the same fold over files. A [`tail`] follows one topic for whoever needs it. [`money`] and
+//! [`time`] stand below all.
 //!
 //! The laws: the fold is arithmetic (L1); the log is the truth, state a cache of it (L2); nothing
 //! leaves before its record is acknowledged (L3); the journal is a chain, and the first to extend
@@ -38,7 +39,9 @@ pub mod money;
 #[cfg(feature = "files")]
 pub mod replay;
 pub mod store;
-#[cfg(feature = "engine")]
+#[cfg(feature = "gate")]
+pub mod tail;
+#[cfg(any(feature = "engine", feature = "gate"))]
 pub mod telemetry;
 pub mod time;
 #[cfg(feature = "engine")]

@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
 /// Modules that stand beside the floors, with all they may lean on. A send path links them without
 /// RocksDB and without the engine.
 const ASIDE: &[(&str, &[&str])] = &[
-    ("gate", &["money", "time", "error", "fold", "wire", "telemetry"]),
+    ("gate", &["money", "time", "error", "fold", "wire", "telemetry", "tail"]),
     ("notify", &["money", "time", "error", "fold", "wire", "telemetry"]),
 ];
 

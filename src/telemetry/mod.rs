@@ -9,6 +9,8 @@ mod clock;
 #[cfg(feature = "engine")]
 mod families;
 #[cfg(feature = "engine")]
+mod gate;
+#[cfg(feature = "engine")]
 mod health;
 #[cfg(feature = "engine")]
 mod log;
@@ -16,6 +18,8 @@ mod log;
 mod metrics;
 
 pub use clock::{Stopwatch, SystemClock};
+#[cfg(feature = "engine")]
+pub use gate::{GateMetrics, GateSeen};
 #[cfg(feature = "engine")]
 pub use health::{Heartbeat, Heartbeats, PartitionHealth, Readiness};
 #[cfg(feature = "engine")]

@@ -2,7 +2,7 @@
 //! and the notifiers whose sending has to stop and whose may go on.
 //!
 //! ```text
-//! messages.billed ─┐                          ┌─▶ block-state
+//! messages.billed ─┐                          ┌─▶ block-state ─▶ gate (asked before a send)
 //!                  ├─▶ engine: fold ─▶ journal ┼─▶ limit-reached, threshold-crossed
 //! commands ────────┘       │                  └─▶ dead-letter
 //!                          ▼
@@ -12,7 +12,8 @@
 //! Follow one billed event: [`wire`] turns bytes into types; [`engine`] reads the topics, merges
 //! lines and hands them to [`fold`], which alone decides; [`journal`] holds the rule by which a
 //! record of what was folded wins; [`store`] keeps rows as of a journal position. [`replay`] runs
-//! the same fold over files. [`money`] and [`time`] stand below all.
+//! the same fold over files. [`gate`] follows block-state by a [`tail`] and is asked before each
+//! send. [`money`] and [`time`] stand below all.
 //!
 //! The laws: the fold is arithmetic (L1); the log is the truth, state a cache of it (L2); nothing
 //! leaves before its record is acknowledged (L3); the journal is a chain, and the first to extend
@@ -31,6 +32,8 @@ pub mod engine;
 pub mod error;
 pub mod fault_point;
 pub mod fold;
+#[cfg(feature = "gate")]
+pub mod gate;
 #[cfg(feature = "files")]
 pub mod generate;
 pub mod journal;
@@ -41,7 +44,7 @@ pub mod settings;
 pub mod store;
 #[cfg(feature = "gate")]
 pub mod tail;
-#[cfg(feature = "engine")]
+#[cfg(any(feature = "engine", feature = "gate"))]
 pub mod telemetry;
 pub mod time;
 #[cfg(feature = "engine")]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["money", "time", "error", "fault_point"],
     &["fold"],
-    &["wire", "journal", "store", "config", "telemetry"],
+    &["wire", "journal", "store", "config", "telemetry", "tail"],
     &["engine", "topics"],
     &["api", "replay", "demo", "generate"],
     &["cli"],
@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
 /// Modules that stand beside the floors, with all they may lean on. A send path links them without
 /// RocksDB and without the engine.
 const ASIDE: &[(&str, &[&str])] = &[
-    ("gate", &["money", "time", "error", "fold", "wire", "telemetry"]),
+    ("gate", &["money", "time", "error", "fold", "wire", "telemetry", "tail"]),
     ("notify", &["money", "time", "error", "fold", "wire", "telemetry"]),
 ];
 

@@ -14,6 +14,7 @@ pub mod control;
 mod extract;
 pub mod fault;
 pub mod forward;
+pub mod gate;
 pub mod keys;
 pub mod known;
 mod number;

@@ -53,19 +53,29 @@ fn contracts() -> OpenApiRouter<Arc<Control>> {
         .merge(blocks::routes())
 }
 
+/// What a process serves of it.
+pub struct Parts {
+    /// The contracts, and the way to the owners of other partitions.
+    pub contracts: Option<Forward>,
+    /// The gate's routes.
+    pub gate: Option<Router>,
+}
+
 /// The routes of the control plane, to be merged into the process's server.
-pub fn router(control: Arc<Control>, forward: Forward, bounds: &Bounds) -> Router {
+pub fn router(control: Arc<Control>, parts: Parts, bounds: &Bounds) -> Router {
     let (contracts, mut description) = contracts().split_for_parts();
     describe_keys(&mut description);
     let rates = Rates::new(bounds.requests_per_second_max, bounds.requests_at_once_max);
     let guard = Guard { control: Arc::clone(&control), rates: Arc::new(rates) };
     let places = Arc::new(Semaphore::new(bounds.concurrent_requests_max));
     let request_timeout = bounds.request_timeout;
-    let guarded = contracts
-        .layer(middleware::from_fn_with_state(Arc::new(forward), forward::to_owner))
-        .layer(middleware::from_fn_with_state(guard, caller::authenticate))
-        .layer(DefaultBodyLimit::max(bounds.body_bytes_max))
-        .with_state(control);
+    let mut guarded = parts.gate.unwrap_or_default();
+    if let Some(forward) = parts.contracts {
+        let to_owner = middleware::from_fn_with_state(Arc::new(forward), forward::to_owner);
+        let body_max = DefaultBodyLimit::max(bounds.body_bytes_max);
+        guarded = guarded.merge(contracts.layer(to_owner).layer(body_max).with_state(control));
+    }
+    let guarded = guarded.layer(middleware::from_fn_with_state(guard, caller::authenticate));
     let page = SwaggerUi::new("/docs").url("/v2/openapi.json", description);
     Router::new()
         .merge(guarded)

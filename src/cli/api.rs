@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use axum::Router;
 
-use super::engine::{decoder, partitioner};
+use super::args::Role;
+use super::engine::{decoder, partitioner, wire_options};
+use crate::api;
 use crate::api::commands::{self, Commands};
 use crate::api::control::Control;
 use crate::api::forward::Forward;
+use crate::api::gate::UpstreamOptions;
 use crate::api::known::Known;
 use crate::api::owners::Owners;
-use crate::api::server::{self, Bounds};
-use crate::config::{Config, InputFormat};
+use crate::api::server::{self, Bounds, Parts};
+use crate::config::{self, Config, InputFormat};
 use crate::engine::runner::Setup;
 use crate::error::Error;
+use crate::gate::{self, WhenStale};
 use crate::tail::{self, SharedClock, Start};
-use crate::telemetry::SystemClock;
+use crate::telemetry::{SystemClock, Telemetry};
 
 /// Begins to read settings and owners, and gives the routes. `engine` is that of this process. Call
 /// it inside the server's runtime.
@@ -26,7 +30,9 @@ use crate::telemetry::SystemClock;
 pub(super) fn router(
     config: &Config,
     partitions: usize,
+    roles: &[Role],
     engine: Option<&Setup>,
+    telemetry: &Telemetry,
 ) -> Result<Router, Error> {
     if !matches!(config.input.format, InputFormat::Auto | InputFormat::Json) {
         return Err(Error::usage("the api records settings in JSON, which input.format refuses")
@@ -44,24 +50,22 @@ pub(super) fn router(
         Arc::clone(&clock),
     );
     let known = known.map_err(|error| failed("the settings").because(error))?;
-    let owners = Owners::start(
-        &tail_options(config, &config.topics.journal, Start::Last),
-        partitions,
-        Arc::clone(&clock),
-    );
-    let owners = owners.map_err(|error| failed("the journal's owners").because(error))?;
     let timeout = Duration::from_millis(config.api.request_timeout_ms.into());
     let commands = commands(config, partitions)?;
     let desk = engine.map(|engine| engine.desk.clone()).unwrap_or_default();
-    let control = Arc::new(Control::new(known, commands, desk, clock, timeout));
-    let forward = Forward {
-        control: Arc::clone(&control),
-        owners,
-        own_run: engine.map(|engine| engine.options.owner.run.clone()),
-        client: Forward::client(timeout)
-            .map_err(|error| failed("the server's own client").because(error))?,
-        body_bytes_max: config.api.body_bytes_max,
-    };
+    let control = Arc::new(Control::new(known, commands, desk, Arc::clone(&clock), timeout));
+    let contracts = roles.contains(&Role::Api).then(|| {
+        Ok::<_, Error>(Forward {
+            control: Arc::clone(&control),
+            owners: owners(config, partitions, &clock)?,
+            own_run: engine.map(|engine| engine.options.owner.run.clone()),
+            client: Forward::client(timeout)
+                .map_err(|error| failed("the server's own client").because(error))?,
+            body_bytes_max: config.api.body_bytes_max,
+        })
+    });
+    let gate = roles.contains(&Role::Gate).then(|| gate_routes(config, &clock, telemetry));
+    let parts = Parts { contracts: contracts.transpose()?, gate: gate.transpose()? };
     let bounds = Bounds {
         concurrent_requests_max: config.api.concurrent_requests_max,
         request_timeout: timeout,
@@ -69,7 +73,58 @@ pub(super) fn router(
         requests_per_second_max: config.api.requests_per_second_max,
         requests_at_once_max: config.api.requests_at_once_max,
     };
-    Ok(server::router(control, forward, &bounds))
+    Ok(server::router(control, parts, &bounds))
+}
+
+fn owners(config: &Config, partitions: u32, clock: &SharedClock) -> Result<Owners, Error> {
+    let options = tail_options(config, &config.topics.journal, Start::Last);
+    Owners::start(&options, partitions, Arc::clone(clock))
+        .map_err(|error| failed("the journal's owners").because(error))
+}
+
+/// Milliseconds that the start waits for the gate to have read everything.
+const GATE_READY_MS: u32 = 30_000;
+
+fn gate_routes(
+    config: &Config,
+    clock: &SharedClock,
+    telemetry: &Telemetry,
+) -> Result<Router, Error> {
+    let options = &config.gate;
+    let gate = api::gate::open(
+        &gate::Options {
+            client: config.kafka.client.clone(),
+            block_state: config.topics.block_state.clone(),
+            commands: config.topics.commands.clone(),
+            session_rule: options.session_rule,
+            received: config.topics.received.clone(),
+            sessions_max: options.sessions_max,
+            wire: wire_options(config)?,
+            staleness_max_ms: options.staleness_max_ms,
+            when_stale: match options.when_stale {
+                config::WhenStale::LastKnown => WhenStale::LastKnown,
+                config::WhenStale::Allow => WhenStale::Allow,
+                config::WhenStale::Deny => WhenStale::Deny,
+            },
+            ready_timeout_ms: GATE_READY_MS,
+            ..gate::Options::new(&config.kafka.bootstrap.join(","))
+        },
+        clock,
+    );
+    let gate = gate.map_err(|error| {
+        Error::failed("the gate does not start")
+            .because(error)
+            .remedy("tollgate topics check tells what is missing")
+    })?;
+    let upstream = options.upstream.as_ref().map(|url| UpstreamOptions {
+        url: url.clone(),
+        authorization: options.upstream_authorization.clone(),
+        timeout_ms: options.upstream_timeout_ms,
+        calls_max: options.upstream_calls_max,
+    });
+    let served = api::gate::Options { upstream, mms_feature: options.mms_feature.clone() };
+    api::gate::router(Arc::new(gate), &telemetry.metrics, &served)
+        .map_err(|error| failed("the gate's upstream").because(error))
 }
 
 /// What appends commands.

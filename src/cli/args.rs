@@ -152,7 +152,7 @@ pub struct Run {
     #[command(flatten)]
     pub file: ConfigFile,
     /// The roles of this process, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["engine", "api"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["engine", "api", "gate"])]
     pub roles: Vec<Role>,
 }
 
@@ -162,6 +162,8 @@ pub enum Role {
     Engine,
     /// Serves limits, usage, blocks and keys over HTTP
     Api,
+    /// Answers over HTTP whether a send may go
+    Gate,
 }
 
 #[derive(Clone, Debug, Args)]

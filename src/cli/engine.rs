@@ -45,12 +45,19 @@ pub fn setup(
 /// # Errors
 /// When a writer schema or the registry's address is refused.
 pub fn decoder(config: &Config) -> Result<Decoder, Error> {
-    let decoder = Decoder::new(&wire::Options {
+    Decoder::new(&wire_options(config)?).map_err(|error| refused("the decoder", &error))
+}
+
+/// How records are encoded.
+///
+/// # Errors
+/// When a file with a writer schema cannot be read.
+pub fn wire_options(config: &Config) -> Result<wire::Options, Error> {
+    Ok(wire::Options {
         format: input_format(config.input.format),
         registry: registry(config),
         writer_schemas: writer_schemas(config)?,
-    });
-    decoder.map_err(|error| refused("the decoder", &error))
+    })
 }
 
 fn refused(what: &str, error: &dyn std::fmt::Display) -> Error {

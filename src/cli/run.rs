@@ -35,9 +35,11 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     } else {
         None
     };
-    let api = if args.roles.contains(&Role::Api) {
+    let serves = args.roles.iter().any(|role| matches!(role, Role::Api | Role::Gate));
+    let api = if serves {
         let _inside = server.runtime.enter();
-        Some(api::router(&config, partitions, engine.as_ref().map(|(setup, _)| setup))?)
+        let engine = engine.as_ref().map(|(setup, _)| setup);
+        Some(api::router(&config, partitions, &args.roles, engine, &telemetry)?)
     } else {
         None
     };

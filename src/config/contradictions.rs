@@ -77,6 +77,7 @@ fn same_topics(config: &Config, found: &mut Vec<Contradiction>) {
         ("topics.limit_reached", &topics.limit_reached),
         ("topics.block_state", &topics.block_state),
         ("topics.dead_letter", &topics.dead_letter),
+        ("topics.received", &topics.received),
     ];
     let mut keys_of: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
     for (key, topic) in named {

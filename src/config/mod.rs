@@ -14,6 +14,7 @@ mod load;
 mod options;
 mod print;
 mod rules;
+mod serve;
 #[cfg(all(test, feature = "engine"))]
 mod tests;
 
@@ -22,3 +23,4 @@ pub use load::{Loaded, PREFIX, load, load_bytes, variables};
 pub use options::*;
 pub use print::print;
 pub use rules::schema;
+pub use serve::*;

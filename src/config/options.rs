@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::serve::{ApiOptions, GateOptions, HttpOptions};
+
 /// The configuration of a Tollgate process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +21,7 @@ pub struct Config {
     pub engine: EngineOptions,
     pub http: HttpOptions,
     pub api: ApiOptions,
+    pub gate: GateOptions,
     pub log: LogOptions,
 }
 
@@ -83,6 +86,9 @@ pub struct TopicsOptions {
     /// Rejected lines with their bytes, written.
     #[schemars(extend("format" = "topic"))]
     pub dead_letter: String,
+    /// Inbound messages, read by the gate for `gate.session_rule`.
+    #[schemars(extend("format" = "topic"))]
+    pub received: String,
     /// Partitions of every topic that `topics create` makes. It bounds how far work can be spread
     /// and cannot be changed later: accounts would move to other partitions. If the topic of
     /// billed events exists already, its count is taken instead.
@@ -235,54 +241,6 @@ pub struct EngineOptions {
     pub advertised: Option<String>,
 }
 
-/// The server: the control plane under /v2, and for operations /metrics, /livez, /readyz.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpOptions {
-    /// Address and port to listen on; port 0 takes a free one and logs it. Paths under /v2 ask for
-    /// an API key, those for operations do not: open it (`0.0.0.0:8080`) to trusted networks only,
-    /// or set `ops_listen`. It speaks plain HTTP: put TLS in front of it.
-    #[schemars(extend("format" = "host-port"))]
-    pub listen: String,
-    /// Address and port of /metrics, /livez and /readyz, if they are not to be on `listen`.
-    #[schemars(extend("format" = "host-port"))]
-    pub ops_listen: Option<String>,
-    /// Lines that a partition may be behind, events and commands together, beyond which /readyz
-    /// says no.
-    #[schemars(range(min = 0))]
-    pub ready_lag_max: u64,
-    /// Milliseconds of silence of an engine thread after which /livez says no. Loading a large
-    /// state must fit into it.
-    #[schemars(range(min = 1_000, max = 3_600_000))]
-    pub live_silence_max_ms: u32,
-}
-
-/// Bounds of the control plane (paths under /v2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ApiOptions {
-    /// Milliseconds in which a request must be answered; one that changes something waits until the
-    /// fold has passed it. Beyond, it is answered with 504, and may still take effect.
-    #[schemars(range(min = 100, max = 300_000))]
-    pub request_timeout_ms: u32,
-    /// Requests answered at the same time; beyond, 503.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub concurrent_requests_max: usize,
-    /// Bytes of a request's body; beyond, 413. Files to upload have a bound of their own.
-    #[schemars(range(min = 1_024, max = 67_108_864))]
-    pub body_bytes_max: usize,
-    /// Requests of one API key a second, over time; beyond, 429.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub requests_per_second_max: u32,
-    /// Requests of one API key that may come at once.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub requests_at_once_max: u32,
-    /// Changes of each account that are kept in memory for /v2/audit, the newest ones. Older ones
-    /// are on the command topic only.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub audit_entries_max: usize,
-}
-
 /// What is logged, to standard error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -343,6 +301,7 @@ impl Default for TopicsOptions {
             limit_reached: "tollgate.limit-reached".to_owned(),
             block_state: "tollgate.block-state".to_owned(),
             dead_letter: "tollgate.dead-letter".to_owned(),
+            received: "messages.received".to_owned(),
             partitions: 8,
             replication: 3,
             log_retention_days: None,
@@ -387,30 +346,6 @@ impl Default for EngineOptions {
             retention_months: 14,
             clock_skew_max_ms: 5_000,
             advertised: None,
-        }
-    }
-}
-
-impl Default for HttpOptions {
-    fn default() -> HttpOptions {
-        HttpOptions {
-            listen: "127.0.0.1:8080".to_owned(),
-            ops_listen: None,
-            ready_lag_max: 100_000,
-            live_silence_max_ms: 30_000,
-        }
-    }
-}
-
-impl Default for ApiOptions {
-    fn default() -> ApiOptions {
-        ApiOptions {
-            request_timeout_ms: 10_000,
-            concurrent_requests_max: 1_024,
-            body_bytes_max: 1_048_576,
-            requests_per_second_max: 1_000,
-            requests_at_once_max: 2_000,
-            audit_entries_max: 1_000,
         }
     }
 }

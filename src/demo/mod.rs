@@ -39,8 +39,17 @@ pub mod topics {
     pub const LIMIT_REACHED: &str = "tollgate.limit-reached";
     pub const THRESHOLD_CROSSED: &str = "tollgate.threshold-crossed";
     pub const DEAD_LETTER: &str = "tollgate.dead-letter";
-    pub const ALL: [&str; 7] =
-        [BILLED, COMMANDS, JOURNAL, BLOCK_STATE, LIMIT_REACHED, THRESHOLD_CROSSED, DEAD_LETTER];
+    pub const RECEIVED: &str = "messages.received";
+    pub const ALL: [&str; 8] = [
+        BILLED,
+        COMMANDS,
+        JOURNAL,
+        BLOCK_STATE,
+        LIMIT_REACHED,
+        THRESHOLD_CROSSED,
+        DEAD_LETTER,
+        RECEIVED,
+    ];
     pub const OBSERVED: [&str; 5] =
         [JOURNAL, BLOCK_STATE, LIMIT_REACHED, THRESHOLD_CROSSED, DEAD_LETTER];
 }

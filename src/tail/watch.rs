@@ -73,6 +73,7 @@ impl Watch {
             partition.caught_up = true;
             // Reading began after the first question was asked.
             partition.proven_us = Some(partition.first.at_us);
+            partition.asked = None;
         }
         partition.settle();
     }

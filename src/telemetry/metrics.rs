@@ -2,12 +2,15 @@
 //! Promise: a counter counts what is journaled, never what is merely folded: work thrown away and
 //! done again shows once, and recovery counts nothing. Counters begin at 0 with the process.
 
+use std::sync::Arc;
+
 use prometheus::{
     Encoder, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
 use super::families::{Counters, Gauges, histogram, seconds};
+use super::gate::{GateGauges, GateMetrics, GateSeen};
 use crate::fold::decision::{BlockChanged, Cause, Decision};
 use crate::fold::event::Reason;
 use crate::fold::limit::Amount;
@@ -26,6 +29,7 @@ pub struct Metrics {
     counters: Counters,
     gauges: Gauges,
     memory_bytes: IntGauge,
+    pub gate: GateMetrics,
     /// Seconds to fold one batch.
     pub fold_seconds: Histogram,
     /// Seconds from sending a journal record to its acknowledgement.
@@ -98,6 +102,7 @@ impl Metrics {
         all.register(Box::new(memory_bytes.clone())).expect("each metric is declared once");
         Metrics {
             memory_bytes,
+            gate: GateMetrics::declare(&all),
             counters: Counters::declare(&all),
             gauges: Gauges::declare(&all),
             fold_seconds: seconds(&all, "tollgate_fold_seconds", "Time to fold one batch."),
@@ -137,6 +142,13 @@ impl Metrics {
                 &COUNTS,
             ),
             registry: all,
+        }
+    }
+
+    /// Shows what `ask` says of the gate from now on; a second gate of the process is not shown.
+    pub fn watch_gate(&self, ask: impl Fn() -> GateSeen + Send + Sync + 'static) {
+        if self.registry.register(Box::new(GateGauges::new(Arc::new(ask)))).is_err() {
+            tracing::warn!("a second gate of this process does not show in its metrics");
         }
     }
 
@@ -321,6 +333,25 @@ mod tests {
             "tollgate_block_overshoot_usd_sum 0.02",
             "tollgate_block_lag_seconds_sum 2.5",
             "tollgate_block_overshoot_requests_count 0",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_gate_is_asked_when_it_is_shown_and_without_one_nothing_is() {
+        let metrics = Metrics::new();
+        metrics.gate.denied.inc();
+        assert!(!metrics.render().contains("tollgate_gate_blocks_held"));
+        let staleness = Some(std::time::Duration::from_millis(250));
+        metrics.watch_gate(move || GateSeen { staleness, blocks_held: 3 });
+        metrics.watch_gate(|| GateSeen { staleness: None, blocks_held: 9 });
+        let text = metrics.render();
+        for line in [
+            "tollgate_gate_checks_total{verdict=\"allowed\"} 0",
+            "tollgate_gate_checks_total{verdict=\"denied\"} 1",
+            "tollgate_gate_staleness_seconds 0.25",
+            "tollgate_gate_blocks_held 3",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\nnot in\n{text}");
         }

@@ -15,6 +15,8 @@ pub enum Role {
     LimitReached,
     BlockState,
     DeadLetter,
+    /// Not the engine's: the gate's.
+    Received,
 }
 
 /// Bytes that a dead letter may take: 512 KiB of original in base64, its fields, and the record.
@@ -23,7 +25,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// All topics by role.
 #[must_use]
-pub fn roles(topics: &TopicsOptions) -> [(Role, &str); 7] {
+pub fn roles(topics: &TopicsOptions) -> [(Role, &str); 8] {
     [
         (Role::Billed, &topics.billed),
         (Role::Commands, &topics.commands),
@@ -32,6 +34,7 @@ pub fn roles(topics: &TopicsOptions) -> [(Role, &str); 7] {
         (Role::LimitReached, &topics.limit_reached),
         (Role::BlockState, &topics.block_state),
         (Role::DeadLetter, &topics.dead_letter),
+        (Role::Received, &topics.received),
     ]
 }
 
@@ -50,6 +53,12 @@ impl Role {
             settings.push(("retention.bytes", "-1".to_owned()));
         }
         settings
+    }
+
+    /// What it means that it is not there. Without inbound messages only the gate's session rule
+    /// is off.
+    pub(super) fn missing(self) -> Severity {
+        if self == Role::Received { Severity::Warning } else { Severity::Error }
     }
 
     /// Whether the fold is rebuilt from it.
@@ -93,6 +102,9 @@ impl Judged<'_> {
     /// Partition p of one topic belongs to partition p of all others.
     pub fn partitions(&mut self, billed: Option<usize>) {
         let Some(billed) = billed else { return };
+        if self.role == Role::Received {
+            return;
+        }
         let have = self.topic.partitions;
         if have == billed {
             return;
@@ -173,6 +185,7 @@ impl Judged<'_> {
             Role::ThresholdCrossed | Role::LimitReached | Role::DeadLetter => {
                 (Severity::Warning, "decisions would be dropped")
             }
+            Role::Received => (Severity::Warning, "messages would be dropped"),
         };
         let remedy = self.alter("cleanup.policy", wanted);
         self.find(severity, format!("has cleanup.policy={have}: {why}"), remedy);
@@ -190,8 +203,8 @@ impl Judged<'_> {
             self.find(Severity::Error, message, remedy);
         } else if least < wanted {
             // Others write the billed events; what they can lose is theirs to decide.
-            let severity =
-                if self.role == Role::Billed { Severity::Warning } else { Severity::Error };
+            let of_others = matches!(self.role, Role::Billed | Role::Received);
+            let severity = if of_others { Severity::Warning } else { Severity::Error };
             let message = format!(
                 "has min.insync.replicas={least}: a record counts as written with one copy, and \
                  vanishes with its broker"

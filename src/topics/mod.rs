@@ -81,7 +81,7 @@ pub fn judge(config: &Config, topics: &BTreeMap<String, Topic>) -> Report {
     for (role, name) in roles(&config.topics) {
         match topics.get(name) {
             None => findings.push(Finding {
-                severity: Severity::Error,
+                severity: role.missing(),
                 topics: vec![name.to_owned()],
                 message: "does not exist".to_owned(),
                 remedy: "tollgate topics create, with the same configuration".to_owned(),

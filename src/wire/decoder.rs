@@ -14,6 +14,7 @@ use super::avro::plan::Plan;
 use super::avro::schemas::SINGLE_OBJECT_MARKER;
 use super::avro::{Fingerprint, fingerprint};
 use super::block::{self, BlockSeen};
+use super::inbound::{self, Inbound};
 use super::json::decode_line;
 use super::recorded::{self, Recorded};
 use super::registry::Registry;
@@ -36,7 +37,7 @@ type Planned = HashMap<(RecordKind, u32), Result<Arc<Plan>, String>, FixedState>
 /// Plans by fingerprint.
 type Known = HashMap<(RecordKind, Fingerprint), Arc<Plan>, FixedState>;
 
-/// Decodes billed events, commands and block records. Clone it for each thread.
+/// Decodes billed events, commands, block records and inbound messages. Clone it for each thread.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     format: InputFormat,
@@ -97,6 +98,18 @@ impl Decoder {
             Frame::Json => block::from_json(bytes),
             Frame::Avro(plan, datum) => block::from_avro(plan, datum),
             Frame::None(why) => Err(Error::BlockState(why)),
+        })?
+    }
+
+    /// A record of the topic of inbound messages.
+    ///
+    /// # Errors
+    /// `Error::Registry`: try again. `Error::Inbound` when it is no such record.
+    pub fn decode_inbound<'a>(&self, bytes: &'a [u8]) -> Result<Inbound<'a>, Error> {
+        self.framed(RecordKind::Inbound, bytes, |frame| match frame {
+            Frame::Json => inbound::from_json(bytes),
+            Frame::Avro(plan, datum) => inbound::from_avro(plan, datum),
+            Frame::None(why) => Err(Error::Inbound(why)),
         })?
     }
 

@@ -17,6 +17,8 @@ pub enum Error {
     Io(#[from] std::io::Error),
     #[error("record does not fit its schema: {0}")]
     Encode(#[from] Box<apache_avro::Error>),
+    #[error("inbound message: {0}")]
+    Inbound(String),
     #[error("record of block state: {0}")]
     BlockState(String),
 }

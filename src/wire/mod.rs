@@ -14,6 +14,7 @@ mod block;
 mod decoder;
 mod encoder;
 mod error;
+mod inbound;
 mod raw;
 mod recorded;
 #[cfg(feature = "engine")]
@@ -33,6 +34,7 @@ pub use block::BlockSeen;
 pub use decoder::{Decoder, Options};
 pub use encoder::{Encoder, Topics};
 pub use error::Error;
+pub use inbound::Inbound;
 pub use recorded::{Head, Recorded, Setting, limit_value};
 pub use shown_lines::Issued;
 

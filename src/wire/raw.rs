@@ -24,6 +24,15 @@ pub struct RawBilled<'a> {
 }
 
 #[derive(Clone, Debug, Default)]
+pub struct RawInbound<'a> {
+    pub account_id: Option<Text<'a>>,
+    pub feature: Option<Text<'a>>,
+    pub sender: Option<Text<'a>>,
+    pub recipient: Option<Text<'a>>,
+    pub received_at: Option<Millis>,
+}
+
+#[derive(Clone, Debug, Default)]
 pub struct RawCommand<'a> {
     /// The command's `type`.
     pub kind: &'a str,

@@ -5,7 +5,8 @@
 use compact_str::CompactString;
 
 use super::Decoded;
-use super::raw::{RawBilled, RawCommand, RawLimit};
+use super::inbound::Inbound;
+use super::raw::{RawBilled, RawCommand, RawInbound, RawLimit};
 use super::window::sliding_period_ms;
 use crate::fold::event::{BilledEvent, Change, Command, Input, Text};
 use crate::fold::limit::{
@@ -63,6 +64,18 @@ pub fn billed(raw: RawBilled<'_>) -> Result<Decoded<'_>, Invalid> {
         occurred_at,
     };
     Ok(Decoded { input: Input::Billed(event), recorded_at: Some(recorded_at) })
+}
+
+/// An inbound message: all of its fields are required.
+pub fn inbound(raw: RawInbound<'_>) -> Result<Inbound<'_>, Invalid> {
+    let needed = |value, field| required(short(value, field)?, field);
+    Ok(Inbound {
+        account_id: needed(raw.account_id, "account_id")?,
+        feature: feature(required(raw.feature, "feature")?, "feature")?,
+        sender: needed(raw.sender, "sender")?,
+        recipient: needed(raw.recipient, "recipient")?,
+        received_at: in_range(required(raw.received_at, "received_at")?, "received_at")?,
+    })
 }
 
 /// A command: the head, and for the two that touch the fold what they say about a limit.

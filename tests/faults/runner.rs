@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
 use tollgate::engine::kafka::{self, Kafka};
-use tollgate::engine::runner::{self, Setup};
+use tollgate::engine::runner::{self, Desk, Setup};
 use tollgate::fault_point::{self, Action, Plan};
 use tollgate::telemetry::Telemetry;
 use tollgate::wire::{self, Decoder, Encoder, OutputFormat};
@@ -53,6 +53,7 @@ fn setup(bootstrap: String, state_dir: &Path) -> Setup {
         threads: 2,
         state_dir: state_dir.to_owned(),
         telemetry: Telemetry::default(),
+        desk: Desk::default(),
     }
 }
 

@@ -20,11 +20,18 @@ pub enum RecordKind {
     Tick,
     /// Of the block-state topic.
     Block,
+    /// Of the topic of inbound messages.
+    Inbound,
 }
 
 impl RecordKind {
-    pub const ALL: [RecordKind; 4] =
-        [RecordKind::Billed, RecordKind::Command, RecordKind::Tick, RecordKind::Block];
+    pub const ALL: [RecordKind; 5] = [
+        RecordKind::Billed,
+        RecordKind::Command,
+        RecordKind::Tick,
+        RecordKind::Block,
+        RecordKind::Inbound,
+    ];
     /// What a log holds.
     pub const LINES: [RecordKind; 3] = [RecordKind::Billed, RecordKind::Command, RecordKind::Tick];
 
@@ -34,6 +41,7 @@ impl RecordKind {
             RecordKind::Command => &schemas::COMMAND,
             RecordKind::Tick => &schemas::TICK,
             RecordKind::Block => &schemas::BLOCK_CHANGED,
+            RecordKind::Inbound => &schemas::INBOUND_MESSAGE,
         }
     }
 
@@ -44,6 +52,7 @@ impl RecordKind {
             RecordKind::Command => "commands",
             RecordKind::Tick => "ticks",
             RecordKind::Block => "block records",
+            RecordKind::Inbound => "inbound messages",
         }
     }
 }
@@ -86,7 +95,9 @@ fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded<'_> {
     match kind {
         RecordKind::Command => command(&fields),
         RecordKind::Tick => tick(&fields),
-        RecordKind::Billed | RecordKind::Block => undecodable("this is no line".to_owned()),
+        RecordKind::Billed | RecordKind::Block | RecordKind::Inbound => {
+            undecodable("this is no line".to_owned())
+        }
     }
 }
 

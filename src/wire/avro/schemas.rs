@@ -63,6 +63,7 @@ const TICK_TEXT: &str = include_str!("../../../schemas/tick.avsc");
 const THRESHOLD_CROSSED_TEXT: &str = include_str!("../../../schemas/threshold-crossed.avsc");
 const LIMIT_REACHED_TEXT: &str = include_str!("../../../schemas/limit-reached.avsc");
 const BLOCK_CHANGED_TEXT: &str = include_str!("../../../schemas/block-changed.avsc");
+const INBOUND_MESSAGE_TEXT: &str = include_str!("../../../schemas/inbound-message.avsc");
 const DEAD_LETTER_TEXT: &str = include_str!("../../../schemas/dead-letter.avsc");
 
 pub static BILLED_EVENT: OwnSchema = OwnSchema::new(BILLED_EVENT_TEXT, || parse(BILLED_EVENT_TEXT));
@@ -74,4 +75,6 @@ pub static LIMIT_REACHED: OwnSchema =
     OwnSchema::new(LIMIT_REACHED_TEXT, || parse(LIMIT_REACHED_TEXT));
 pub static BLOCK_CHANGED: OwnSchema =
     OwnSchema::new(BLOCK_CHANGED_TEXT, || parse(BLOCK_CHANGED_TEXT));
+pub static INBOUND_MESSAGE: OwnSchema =
+    OwnSchema::new(INBOUND_MESSAGE_TEXT, || parse(INBOUND_MESSAGE_TEXT));
 pub static DEAD_LETTER: OwnSchema = OwnSchema::new(DEAD_LETTER_TEXT, || parse(DEAD_LETTER_TEXT));

@@ -247,7 +247,7 @@ impl<'a> Value<'a> {
     }
 
     /// An empty text is an absent one.
-    fn text(&self, field: &str) -> Result<Option<&str>, Invalid> {
+    pub(super) fn text(&self, field: &str) -> Result<Option<&str>, Invalid> {
         match self {
             Value::Null => Ok(None),
             Value::Text(text) if text.is_empty() => Ok(None),
@@ -257,14 +257,14 @@ impl<'a> Value<'a> {
     }
 
     /// As `text`, apart from this value.
-    fn own_text(&self, field: &str) -> Result<Option<Cow<'a, str>>, Invalid> {
+    pub(super) fn own_text(&self, field: &str) -> Result<Option<Cow<'a, str>>, Invalid> {
         match self {
             Value::Text(text) if !text.is_empty() => Ok(Some(text.clone())),
             other => other.text(field).map(|_| None),
         }
     }
 
-    fn time(&self, field: &str) -> Result<Option<Millis>, Invalid> {
+    pub(super) fn time(&self, field: &str) -> Result<Option<Millis>, Invalid> {
         let parse = |text| Millis::parse(text).map_err(|fault| spelled(field, fault));
         self.text(field)?.map(parse).transpose()
     }
@@ -334,6 +334,6 @@ fn spelled(field: &str, fault: impl std::fmt::Display) -> Invalid {
     Invalid(format!("{field}: {fault}"))
 }
 
-fn no_object(fault: SyntaxError) -> String {
+pub(super) fn no_object(fault: SyntaxError) -> String {
     format!("no JSON object: {} is wanted at byte {}", fault.wanted, fault.at)
 }

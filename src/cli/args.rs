@@ -166,6 +166,10 @@ pub enum Role {
     Gate,
 }
 
+impl Role {
+    pub const ALL: [Role; 3] = [Role::Engine, Role::Api, Role::Gate];
+}
+
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 A log is NDJSON (also .gz and .zst) or an Avro container file (.avro); `-` is standard input.

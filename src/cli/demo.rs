@@ -5,11 +5,12 @@
 use std::io::IsTerminal;
 use std::sync::atomic::AtomicBool;
 
-use super::args::Demo;
+use super::args::{Demo, Role};
+use super::server::Server;
 use super::stop::Stop;
 use super::{Log, engine, print};
-use crate::config::Config;
-use crate::demo::{self, Options, Seat, Summary, View, topics};
+use crate::config::{Config, HttpOptions};
+use crate::demo::{self, Guest, Options, Seat, Summary, View, topics};
 use crate::engine::runner;
 use crate::error::{Error, Exit};
 use crate::telemetry::{SystemClock, Telemetry};
@@ -21,13 +22,25 @@ pub(super) fn run(args: &Demo, log: Log) -> Result<Exit, Error> {
     if !table || !std::io::stderr().is_terminal() {
         log.start_quiet();
     }
+    let mut server = Server::listen(&HttpOptions {
+        listen: "127.0.0.1:0".to_owned(),
+        ..HttpOptions::default()
+    })?;
     let options = Options {
         rate: args.rate,
         seed: args.seed,
         duration: args.duration,
-        view: if args.json { View::Nothing } else { View::Table },
+        // Without a terminal the table becomes lines.
+        view: match (args.json, table) {
+            (true, _) => View::Nothing,
+            (false, true) => View::Table,
+            (false, false) => View::Lines,
+        },
+        guest: Some(Guest::at(server.address)),
     };
-    let summary = demo::run(&options, &SystemClock, &stop.receiver(), run_engine);
+    let engine = |seat: Seat, stop: &AtomicBool| run_engine(seat, stop, &mut server);
+    let summary = demo::run(&options, &SystemClock, &stop.receiver(), engine);
+    server.end();
     let summary = summary.map_err(|error| match error {
         demo::Error::Rate => Error::usage("cannot demonstrate that").because(error),
         _ => Error::failed("the demo ended").because(error),
@@ -37,11 +50,14 @@ pub(super) fn run(args: &Demo, log: Log) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn run_engine(seat: Seat, stop: &AtomicBool) -> Result<(), String> {
+fn run_engine(seat: Seat, stop: &AtomicBool, server: &mut Server) -> Result<(), String> {
     let partitions = seat.partitions as usize;
-    let config = config(seat);
-    let (setup, decoder) = engine::setup(&config, partitions, "127.0.0.1:0", &Telemetry::default())
-        .map_err(|error| error.to_string())?;
+    let (config, telemetry) = (config(seat), Telemetry::default());
+    let address = server.address.to_string();
+    let prepared = engine::setup(&config, partitions, &address, &telemetry);
+    let (setup, decoder) = prepared.map_err(|error| error.to_string())?;
+    let routes = server.routes(&config, partitions, &Role::ALL, Some(&setup), &telemetry);
+    server.serve(&config, &telemetry, routes.map_err(|error| error.to_string())?);
     runner::run(setup, &decoder, stop).map_err(|error| error.to_string())
 }
 
@@ -56,6 +72,7 @@ fn config(seat: Seat) -> Config {
     config.topics.limit_reached = topics::LIMIT_REACHED.to_owned();
     config.topics.threshold_crossed = topics::THRESHOLD_CROSSED.to_owned();
     config.topics.dead_letter = topics::DEAD_LETTER.to_owned();
+    config.topics.received = topics::RECEIVED.to_owned();
     config
 }
 

@@ -11,6 +11,7 @@ mod generate;
 mod keys;
 mod replay;
 mod run;
+mod server;
 mod state;
 mod stop;
 mod topics;

@@ -19,12 +19,14 @@ use crate::replay::DecisionCounts;
 use crate::time::{Clock, Millis};
 
 mod broker;
+mod guest;
 mod observer;
 mod told;
 mod traffic;
 mod view;
 
 use broker::Broker;
+pub use guest::Guest;
 use observer::Observer;
 use told::Told;
 use view::Shown;
@@ -60,7 +62,6 @@ pub const PARTITIONS: u32 = 4;
 /// pauses for some seconds.
 pub const RATE_MAX: u32 = 5_000;
 
-#[derive(Clone, Debug)]
 pub struct Options {
     /// Events per second, 1..=`RATE_MAX`.
     pub rate: u32,
@@ -68,6 +69,8 @@ pub struct Options {
     /// `None` runs until it is stopped.
     pub duration: Option<Duration>,
     pub view: View,
+    /// The viewer's account, if its control plane is served.
+    pub guest: Option<Guest>,
 }
 
 /// What an engine needs to know to run in the demo.
@@ -147,7 +150,7 @@ pub fn run(
     let seat = Seat {
         bootstrap: bootstrap.clone(),
         partitions: PARTITIONS,
-        state_dir: state_dir.0.clone(),
+        state_dir: state_dir.0.join("state"),
     };
     let start = clock.now();
     let lines = traffic::lines(options.rate, options.seed, start).map_err(Error::Traffic)?;
@@ -159,6 +162,10 @@ pub fn run(
         settings: Vec::new(),
     };
     let operator = Operator::connect(&topic_options).map_err(Error::Traffic)?;
+    let hints = match &options.guest {
+        Some(guest) => state_dir.hints(guest, options.view)?,
+        None => Vec::new(),
+    };
     let mut demo = Demo {
         clock,
         start,
@@ -166,8 +173,11 @@ pub fn run(
         operator,
         produced: &produced,
         lag_when_running: u64::from(options.rate / 4).max(1),
-        shown: Shown::open(options.view, &bootstrap).map_err(Error::Terminal)?,
+        shown: Shown::open(options.view, &bootstrap, hints).map_err(Error::Terminal)?,
     };
+    if let Some(guest) = &options.guest {
+        demo.operator.invite(guest, start).map_err(Error::Traffic)?;
+    }
     std::thread::scope(|scope| {
         let engine = Part::start(scope, move |stop, _| engine(seat, &stop));
         let destination = Destination::Topic(topic_options);
@@ -331,7 +341,9 @@ impl Operator {
     }
 
     fn notice(&mut self, now: Millis, block: Told) {
-        if block.blocked == Some(true) {
+        // The viewer's own block is the viewer's to lift.
+        let is_guest = block.account_id.as_deref() == Some(guest::ACCOUNT);
+        if block.blocked == Some(true) && !is_guest {
             self.waiting.push_back((Millis(now.0 + RAISE_AFTER_MS), block));
         }
     }
@@ -349,6 +361,16 @@ impl Operator {
         Ok(())
     }
 
+    /// Puts the viewer's own account on the topics.
+    fn invite(&mut self, guest: &Guest, now: Millis) -> Result<(), generate::Error> {
+        for (topic, bytes) in guest.records(now) {
+            self.publisher.send(topic, guest::ACCOUNT, now, &bytes)?;
+            self.commands += 1;
+        }
+        Ok(())
+    }
+
+    /// Raises a limit, by a command.
     fn publish(&mut self, line: &Generated) -> Result<(), generate::Error> {
         let mut bytes = Vec::new();
         self.writer.write(line, &mut bytes);
@@ -378,6 +400,23 @@ impl StateDir {
         }
         let cause = last.expect("a folder was tried");
         Err(Error::StateDir { place: folder.display().to_string(), cause })
+    }
+}
+
+impl StateDir {
+    /// What the viewer may try. A table has no room for long commands: there they are files.
+    fn hints(&self, guest: &Guest, view: View) -> Result<Vec<String>, Error> {
+        let mut hints = vec![format!("control plane and gate {}", guest.page())];
+        for step in guest.steps() {
+            let path = self.0.join(step.name);
+            let failed = |cause| Error::StateDir { place: path.display().to_string(), cause };
+            std::fs::write(&path, format!("{}\n", step.command)).map_err(failed)?;
+            hints.push(match view {
+                View::Table => format!("  sh {}  # {}", path.display(), step.why),
+                View::Lines | View::Nothing => format!("  {}  # {}", step.command, step.why),
+            });
+        }
+        Ok(hints)
     }
 }
 

@@ -131,7 +131,7 @@ fn trusting_engine(seat: Seat, stop: &AtomicBool) -> Result<(), String> {
 #[test]
 fn blocks_appear_and_are_lifted_and_every_line_is_seen_folded() {
     let duration = Some(Duration::from_secs(20));
-    let options = Options { rate: 200, seed: 1, duration, view: View::Nothing };
+    let options = Options { rate: 200, seed: 1, duration, view: View::Nothing, guest: None };
     let (_running, stop) = channel();
     let summary = run(&options, &Wall, &stop, trusting_engine).expect("a demo");
     assert!(summary.lines_produced > 3_000, "{summary:?}");
@@ -143,7 +143,7 @@ fn blocks_appear_and_are_lifted_and_every_line_is_seen_folded() {
 
 #[test]
 fn an_engine_that_fails_ends_the_demo_with_its_reason() {
-    let options = Options { rate: 10, seed: 1, duration: None, view: View::Nothing };
+    let options = Options { rate: 10, seed: 1, duration: None, view: View::Nothing, guest: None };
     let (_running, stop) = channel();
     let failed = run(&options, &Wall, &stop, |_, _| Err("no fuel".to_owned()));
     assert_eq!(failed.expect_err("no engine").to_string(), "the engine ended: no fuel");
@@ -151,7 +151,8 @@ fn an_engine_that_fails_ends_the_demo_with_its_reason() {
 
 #[test]
 fn a_rate_that_the_embedded_broker_cannot_keep_is_refused() {
-    let options = Options { rate: 5_001, seed: 1, duration: None, view: View::Nothing };
+    let options =
+        Options { rate: 5_001, seed: 1, duration: None, view: View::Nothing, guest: None };
     let (_running, stop) = channel();
     assert!(matches!(run(&options, &Wall, &stop, trusting_engine), Err(Error::Rate)));
 }

@@ -36,6 +36,8 @@ const HEAD_LINES: usize = 14;
 pub struct Shown {
     view: View,
     bootstrap: String,
+    /// What to type, and why.
+    hints: Vec<String>,
     out: io::Stdout,
     next_frame: Millis,
     rates: Rates,
@@ -52,7 +54,7 @@ struct Rates {
 }
 
 impl Shown {
-    pub fn open(view: View, bootstrap: &str) -> io::Result<Shown> {
+    pub fn open(view: View, bootstrap: &str, hints: Vec<String>) -> io::Result<Shown> {
         let mut out = io::stdout();
         let terminal = out.is_terminal() && view == View::Table;
         let view = if view == View::Table && !terminal { View::Lines } else { view };
@@ -65,11 +67,14 @@ impl Shown {
             View::Lines => {
                 writeln!(out, "embedded Kafka broker at {bootstrap}, try:")?;
                 writeln!(out, "  {}", kcat(bootstrap))?;
+                for hint in &hints {
+                    writeln!(out, "{hint}")?;
+                }
             }
             View::Nothing => {}
         }
         let (bootstrap, rates) = (bootstrap.to_owned(), Rates::default());
-        Ok(Shown { view, bootstrap, out, next_frame: Millis(0), rates })
+        Ok(Shown { view, bootstrap, hints, out, next_frame: Millis(0), rates })
     }
 
     /// Whether someone at the terminal wants to leave (q, Esc or Ctrl-C).
@@ -139,7 +144,7 @@ impl Shown {
         let (columns, rows) = size()?;
         let (columns, rows) = (usize::from(columns), usize::from(rows));
         let mut lines = self.head(now, start, produced, seen);
-        let room = rows.saturating_sub(HEAD_LINES + 4);
+        let room = rows.saturating_sub(HEAD_LINES + self.hints.len() + 4);
         lines.push(String::new());
         lines.push(format!("BLOCKED NOW ({})", seen.blocked.len()));
         let mut blocked: Vec<&Told> = seen.blocked.values().collect();
@@ -176,10 +181,13 @@ impl Shown {
         let (p50, p99) = (ms(seen.latency_ms(50)), ms(seen.latency_ms(99)));
         let Rates { produced_per_s, journaled_per_s, .. } = self.rates;
         let decided = &seen.decisions;
-        vec![
+        let mut lines = vec![
             format!("Tollgate demo, running {running} s; q ends it"),
             format!("embedded Kafka broker  {}", self.bootstrap),
             format!("look yourself          {}", kcat(&self.bootstrap)),
+        ];
+        lines.extend(self.hints.iter().cloned());
+        lines.extend([
             String::new(),
             format!("{:<24}{:>12}{:>14}", "LINES", "per second", "in all"),
             format!("  {:<22}{produced_per_s:>12}{produced:>14}", "produced"),
@@ -192,7 +200,8 @@ impl Shown {
                 decided.threshold_crossed, decided.limit_reached, decided.blocked, decided.lifted
             ),
             format!("LATENCY    event to decision, read by a consumer: p50 {p50}, p99 {p99}"),
-        ]
+        ]);
+        lines
     }
 
     /// Gives the terminal back.

@@ -11,6 +11,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::{Body, Error, Generated, TopicOptions};
+use crate::time::Millis;
 
 /// Records whose delivery failed; the first failure is the one told.
 #[derive(Default)]
@@ -64,10 +65,19 @@ impl Publisher {
             Body::Billed(_) | Body::Garbage { .. } => &self.topics.billed,
             Body::Setting(_) => &self.topics.commands,
         };
-        let mut record = BaseRecord::to(topic)
-            .key(line.account_id())
-            .payload(payload)
-            .timestamp(line.recorded_at.0);
+        self.send(topic, line.account_id(), line.recorded_at, payload)
+    }
+
+    /// The same for bytes of any account and topic.
+    pub fn send(
+        &self,
+        topic: &str,
+        account_id: &str,
+        recorded_at: Millis,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        let mut record =
+            BaseRecord::to(topic).key(account_id).payload(payload).timestamp(recorded_at.0);
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,

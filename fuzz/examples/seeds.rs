@@ -31,6 +31,7 @@ fn main() {
     texts();
     json(&lines);
     avro(&lines);
+    inbound();
     writer_schemas();
     journal();
     rows();
@@ -153,6 +154,35 @@ fn json(lines: &[Vec<u8>]) {
     let decisions = file("tests/conformance/plain-1.decisions.ndjson");
     let decisions = decisions.split(|byte| *byte == b'\n').take(20).map(<[u8]>::to_vec);
     put("json_record", odd.iter().chain(lines.iter().step_by(3)).cloned().chain(decisions));
+}
+
+/// A message whole, with each field left out or wrong, and as a single object.
+fn inbound() {
+    const WHOLE: &str = r#"{"type":"received","account_id":"acme","feature":"whatsapp","sender":"+393331234567","recipient":"+15550001","received_at":"2024-08-20T19:17:08.918+00:00"}"#;
+    let changed = [
+        ("\"received\"", "\"billed\""),
+        ("\"acme\"", "null"),
+        ("whatsapp", "Whats\\u0041pp"),
+        ("+393331234567", ""),
+        ("\"recipient\"", "\"sender\""),
+        ("2024", "2200"),
+        ("}", ""),
+    ];
+    let changed = changed.map(|(from, to)| WHOLE.replacen(from, to, 1).into_bytes());
+    let text = std::fs::read_to_string(root().join("schemas/inbound-message.avsc"));
+    let text = text.expect("our schema");
+    let schema = Schema::parse_str(&text).expect("our schema");
+    let writer = GenericDatumWriter::builder(&schema).build().expect("a whole schema");
+    let fields = [("type", "received"), ("account_id", "acme"), ("feature", "whatsapp")];
+    let numbers = [("sender", "+393331234567"), ("recipient", "+15550001")];
+    let texts = fields.into_iter().chain(numbers);
+    let mut record: Vec<(String, Value)> =
+        texts.map(|(name, text)| (name.to_owned(), Value::String(text.to_owned()))).collect();
+    record.push(("received_at".to_owned(), Value::TimestampMillis(1_724_181_428_918)));
+    let mut single = vec![0xc3, 0x01];
+    single.extend(tollgate::wire::fingerprint(&text).expect("our schema"));
+    writer.write_value(&mut single, Value::Record(record)).expect("a value of the schema");
+    put("inbound", [WHOLE.as_bytes().to_vec(), single].into_iter().chain(changed));
 }
 
 /// A line as a datum of our schema, and which.

@@ -11,6 +11,7 @@
 mod agree;
 mod avro;
 mod config;
+mod inbound;
 mod journal;
 mod json;
 mod log;
@@ -37,6 +38,7 @@ pub const AVRO_WRITER_SCHEMA: Target =
     Target::new("avro_writer_schema", avro::writer_schema, 64 * MIB);
 pub const CONFIG: Target = Target::new("config", config::config, 32 * MIB);
 pub const DURATION: Target = Target::new("duration", text::duration, MIB);
+pub const INBOUND: Target = Target::new("inbound", inbound::inbound, 4 * MIB);
 pub const JOURNAL_RECORD: Target = Target::new("journal_record", journal::journal_record, 4 * MIB);
 pub const JSON_LINE: Target = Target::new("json_line", json::json_line, 16 * MIB);
 pub const JSON_RECORD: Target = Target::new("json_record", json::json_record, 16 * MIB);
@@ -45,12 +47,13 @@ pub const MONEY: Target = Target::new("money", text::money, MIB);
 pub const STORED_ROWS: Target = Target::new("stored_rows", store::stored_rows, 32 * MIB);
 pub const TIME: Target = Target::new("time", text::time, MIB);
 
-pub const TARGETS: [&Target; 12] = [
+pub const TARGETS: [&Target; 13] = [
     &AVRO_CONFLUENT,
     &AVRO_SINGLE_OBJECT,
     &AVRO_WRITER_SCHEMA,
     &CONFIG,
     &DURATION,
+    &INBOUND,
     &JOURNAL_RECORD,
     &JSON_LINE,
     &JSON_RECORD,

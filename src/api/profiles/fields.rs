@@ -121,18 +121,15 @@ pub fn check(fields: &Map<String, Value>) -> Result<(), Fault> {
             return Err(Fault::invalid(name, detail));
         }
         let known = FIELDS.iter().find(|field| field.name == name);
-        if let (Some(field), false) = (known, value.is_null() || field_is_met(known, value)) {
+        if let Some(field) = known.filter(|field| !value.is_null() && !field.form.takes(value)) {
             return Err(Fault::invalid(name, format!("{name} must be {}.", field.form.wanted())));
         }
     }
     Ok(())
 }
 
-fn field_is_met(known: Option<&Field>, value: &Value) -> bool {
-    known.is_none_or(|field| field.form.takes(value))
-}
-
-/// `former` with what a request changes: null clears, and so does an empty URL.
+/// `former` with what a request changes. null clears, an empty URL is null, and what is as it would
+/// be anyway is not kept: an answer that is sent back changes nothing.
 ///
 /// # Errors
 /// 413 when all of it together is too large.
@@ -142,8 +139,11 @@ pub fn merged(
 ) -> Result<Map<String, Value>, Fault> {
     let mut fields = former.cloned().unwrap_or_default();
     for (name, value) in changes {
-        let is_url = FIELDS.iter().any(|it| it.name == name && matches!(it.form, Form::Url));
-        if value.is_null() || (is_url && value.as_str() == Some("")) {
+        let known = FIELDS.iter().find(|field| field.name == name);
+        let empty_url =
+            known.is_some_and(|it| matches!(it.form, Form::Url)) && value.as_str() == Some("");
+        let default = known.and_then(|field| (field.default)());
+        if value.is_null() || empty_url || default.as_ref() == Some(value) {
             fields.remove(name);
         } else {
             fields.insert(name.clone(), value.clone());
@@ -332,6 +332,15 @@ mod tests {
         assert!(check(&object(json!({"x": nested(16)}))).is_err());
         let large = object(json!({"x": "y".repeat(PROFILE_BYTES_MAX)}));
         assert_eq!(merged(None, &large).expect_err("too large").kind, Kind::TooLarge);
+    }
+
+    #[test]
+    fn the_defaults_are_taken_and_need_not_be_kept() {
+        assert_eq!(check(&defaults()), Ok(()));
+        assert_eq!(merged(None, &defaults()), Ok(Map::new()));
+        let former = object(json!({"enabled": false}));
+        let changes = object(json!({"enabled": true}));
+        assert_eq!(merged(Some(&former), &changes), Ok(Map::new()));
     }
 
     #[test]

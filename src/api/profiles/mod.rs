@@ -202,7 +202,10 @@ async fn delete(
     let _turn = control.turn(&caller.account_id).await;
     let account = existing(&control, &caller, &id).await?;
     let data = Profile::of(&account, &id);
-    control.record(&caller, None, &spend_limit::deletion(&account, &id)).await?;
+    let now = control.now();
+    let ahead = control.look(&caller.account_id, seen::look_ahead(&id, now)).await?;
+    let until = seen::hidden_until(&ahead.seen.totals, now);
+    control.record(&caller, None, &spend_limit::deletion(&account, &id, until)).await?;
     Ok(Json(One { data }))
 }
 
@@ -222,7 +225,7 @@ async fn spend(
 ) -> Result<Json<Spent>, Fault> {
     let account = control.settings(&caller.account_id);
     let now = control.now();
-    let mut look = seen::look_for(&id, seen::deleted_at(&account, &id), now);
+    let mut look = seen::look_for(&id, seen::gone_until(&account, &id), now);
     look.totals.push((spend_limit::scope(&id), Calendar::Day(now.day())));
     let told = control.look(&caller.account_id, look).await?;
     let exists = account.document(PROFILE, &id).is_some()
@@ -240,7 +243,7 @@ async fn spend(
 async fn existing(control: &Control, caller: &Caller, id: &str) -> Result<Arc<Account>, Fault> {
     let account = control.settings(&caller.account_id);
     if account.document(PROFILE, id).is_none() {
-        let look = seen::look_for(id, seen::deleted_at(&account, id), control.now());
+        let look = seen::look_for(id, seen::gone_until(&account, id), control.now());
         let told = control.look(&caller.account_id, look).await?;
         if !seen::billed(&account, &told.seen.totals).contains(id) {
             return Err(absent());

@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::fields::{self, READ_ONLY};
-use super::seen::{DELETED, PROFILE};
+use super::seen::{DELETED, PROFILE, UNTIL};
 use crate::api::fault::Fault;
 use crate::fold::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window};
 use crate::money::{self, Money};
 use crate::settings::{Account, LimitSetting};
+use crate::time::Millis;
 use crate::wire::Setting;
 
 /// Percents at which the limit warns.
@@ -158,9 +159,10 @@ impl Wanted {
     }
 }
 
-/// What is to be recorded so that the profile and its limit are gone. Its totals stay (T7).
+/// What is to be recorded so that the profile and its limit are gone, and stay so whatever was
+/// billed before `billed_until`. Its totals stay (T7).
 #[must_use]
-pub fn deletion(account: &Account, profile_id: &str) -> Vec<Setting> {
+pub fn deletion(account: &Account, profile_id: &str, billed_until: Millis) -> Vec<Setting> {
     let mut settings = Vec::new();
     if set_in(account, profile_id).is_some() {
         settings.push(Setting::LimitRemoved { limit_id: limit_id(profile_id) });
@@ -168,7 +170,9 @@ pub fn deletion(account: &Account, profile_id: &str) -> Vec<Setting> {
     if account.document(PROFILE, profile_id).is_some() {
         settings.push(Setting::Removed { kind: PROFILE.to_owned(), body: named(profile_id) });
     }
-    settings.push(Setting::Set { kind: DELETED.to_owned(), body: named(profile_id) });
+    let mut body = named(profile_id);
+    body.insert(UNTIL.to_owned(), billed_until.to_string().into());
+    settings.push(Setting::Set { kind: DELETED.to_owned(), body });
     settings
 }
 

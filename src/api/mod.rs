@@ -20,4 +20,5 @@ pub mod known;
 mod number;
 pub mod ops;
 pub mod owners;
+pub mod profiles;
 pub mod server;

@@ -19,7 +19,7 @@ use super::caller::{self, Guard, Rates};
 use super::control::Control;
 use super::fault::{self, Fault, Kind};
 use super::forward::{self, Forward};
-use super::{audit, blocks};
+use super::{audit, blocks, profiles};
 
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,7 @@ fn contracts() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(audit::routes())
         .merge(blocks::routes())
+        .merge(profiles::routes())
 }
 
 /// What a process serves of it.

@@ -27,4 +27,7 @@ mod topics;
 
 mod keys;
 mod owners;
+mod profiles;
 mod rig;
+mod sdk;
+mod spend;

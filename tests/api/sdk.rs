@@ -1,0 +1,162 @@
+//! The vendor's own Python SDK drives the server, unmodified (T8 to T10): a misreading of the
+//! contract that our server and our tests share cannot hide here.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::rig::{Account, Server, until};
+use crate::suite;
+
+/// Whether the server has the gate's `/v2/messages`, on which a blocked send is refused (T3).
+const GATE: bool = false;
+
+/// A Python with the SDK, at the version that `requirements.txt` names; made once in the build
+/// folder. `Err` says what is missing.
+fn python() -> Result<PathBuf, String> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PYTHON.get_or_init(make_python).clone()
+}
+
+fn make_python() -> Result<PathBuf, String> {
+    let pinned = folder().join("requirements.txt");
+    let version = std::fs::read_to_string(&pinned).map_err(|error| error.to_string())?;
+    let version = version.trim().replace("==", "-");
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sdk-{version}"));
+    let python = environment.join("bin/python");
+    let ready = environment.join("ready");
+    if ready.exists() {
+        return Ok(python);
+    }
+    // What was begun and not finished is begun anew.
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))
+        .map_err(|said| format!("no venv; on Debian: apt-get install python3-venv: {said}"))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "-q", "-r"]).arg(&pinned))
+        .map_err(|said| format!("pip could not fetch {version} from PyPI: {said}"))?;
+    std::fs::write(&ready, "").map_err(|error| error.to_string())?;
+    Ok(python)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said.trim().to_owned()) }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/sdk")
+}
+
+/// A program that uses the SDK with the account's key.
+struct Sdk {
+    child: Child,
+    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+impl Sdk {
+    /// `None` where Python or PyPI is missing, which is told, and a failure under `CI=true`.
+    fn start(server: &Server, account: &Account<'_>) -> Option<Sdk> {
+        let python = match python() {
+            Ok(python) => python,
+            Err(missing) => {
+                suite::skipped("sdk", &missing);
+                return None;
+            }
+        };
+        let mut child = Command::new(python)
+            .arg(folder().join("steps.py"))
+            .args([&format!("{}/v2", server.base()), &account.key])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python starts");
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        Some(Sdk { child, pipes: RefCell::new((stdin, stdout)) })
+    }
+
+    /// Does a step of `steps.py`; one that fails there fails here.
+    fn step(&self, step: &str, with: Value) -> Value {
+        let mut pipes = self.pipes.borrow_mut();
+        writeln!(pipes.0, "{}", json!({"step": step, "with": with})).expect("the program reads");
+        let mut line = String::new();
+        pipes.1.read_line(&mut line).expect("the program answers");
+        let said: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{step}: {error}: {line:?}"));
+        assert!(
+            said["failed"].is_null(),
+            "{step}: {}",
+            said["failed"].as_str().unwrap_or_default()
+        );
+        said["came"].clone()
+    }
+
+    fn assert_send_is_refused(&self, profile_id: &str) {
+        if GATE {
+            self.step("send_is_refused", json!({"profile_id": profile_id}));
+        }
+    }
+}
+
+impl Drop for Sdk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_sdk_creates_lists_changes_and_deletes_profiles() {
+    let Some((_cluster, server)) = Server::start("api-sdk") else { return };
+    let acme = server.account("acme");
+    let Some(sdk) = Sdk::start(&server, &acme) else { return };
+    for step in ["refusals_raise", "keeps_what_it_is_given", "turns_pages"] {
+        sdk.step(step, json!({}));
+    }
+    suite::verdict("sdk", "ran: telnyx's own Python client drove profiles");
+}
+
+/// T8 and T9, as a program written for the vendor would do them.
+#[test]
+fn the_sdk_overrides_and_raises_a_spend_limit() {
+    let Some((_cluster, server)) = Server::start("api-sdk-spend") else { return };
+    let acme = server.account("acme");
+    let Some(sdk) = Sdk::start(&server, &acme) else { return };
+    let profile = sdk.step(
+        "create",
+        json!({
+            "name": "p", "whitelisted_destinations": ["*"], "daily_spend_limit": "10.00",
+            "daily_spend_limit_enabled": true,
+        }),
+    );
+    let profile = profile.as_str().expect("an id");
+    let spend = || sdk.step("spend", json!({"profile_id": profile}));
+    let bill = |cost: &str, total: &str| {
+        server.bill("acme", json!({"profile_id": profile, "cost": cost}));
+        until("it counts", || spend()["current_spend"] == total);
+        spend()["blocked"].clone()
+    };
+    let update = |field: &str, value: Value| {
+        sdk.step("update", json!({"profile_id": profile, field: value}))["blocked"].clone()
+    };
+    assert_eq!(bill("9.99", "9.99"), false);
+    assert_eq!(bill("0.01", "10.00"), true);
+    sdk.assert_send_is_refused(profile);
+    assert_eq!(update("daily_spend_limit_enabled", json!(false)), false);
+    assert_eq!(update("daily_spend_limit_enabled", json!(true)), true);
+    sdk.assert_send_is_refused(profile);
+    assert_eq!(update("daily_spend_limit_enabled", json!(false)), false);
+    assert_eq!(bill("0.02", "10.02"), false);
+    assert_eq!(update("daily_spend_limit_enabled", json!(true)), true);
+    assert_eq!(update("daily_spend_limit", json!("25.00")), false);
+    assert_eq!(bill("14.97", "24.99"), false);
+    assert_eq!(bill("0.01", "25.00"), true);
+    sdk.assert_send_is_refused(profile);
+    assert_eq!(update("daily_spend_limit", json!("25.01")), false);
+    assert_eq!(update("daily_spend_limit", json!("20.00")), true);
+    suite::verdict("sdk", "ran: telnyx's own Python client lifted and raised a spend limit");
+}

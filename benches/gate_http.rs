@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Extension;
-use tollgate::api::gate::{GateCaller, Options, router};
+use tollgate::api::caller::Caller;
+use tollgate::api::gate::{Options, router};
+use tollgate::api::keys::Scope;
 use tollgate::gate::{self, Gate, Topic};
 use tollgate::telemetry::{Metrics, SystemClock};
 
@@ -65,7 +67,7 @@ fn serve(runtime: &tokio::runtime::Runtime) -> SocketAddr {
         );
         gate.feed(Topic::BlockState, None, Some(value.as_bytes())).unwrap();
     }
-    let caller = GateCaller { account: "acme".to_owned() };
+    let caller = Caller::of("acme", &[Scope::Gate]);
     let routes = router(Arc::new(gate), &Metrics::new(), &Options::default()).unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

@@ -95,6 +95,19 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
 }
 
+impl Caller {
+    /// One without a key: for hosts that have authenticated it in another way.
+    #[must_use]
+    pub fn of(account_id: &str, scopes: &[Scope]) -> Caller {
+        Caller {
+            account_id: account_id.to_owned(),
+            key_id: String::new(),
+            actor: "host".to_owned(),
+            scopes: scopes.to_vec(),
+        }
+    }
+}
+
 /// Whose key it is; `None` for one that was never made or is revoked.
 #[must_use]
 pub fn caller(settings: &Settings, key: &str) -> Option<Caller> {

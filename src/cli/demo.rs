@@ -38,9 +38,13 @@ pub(super) fn run(args: &Demo, log: Log) -> Result<Exit, Error> {
         },
         guest: Some(Guest::at(server.address)),
     };
-    let engine = |seat: Seat, stop: &AtomicBool| run_engine(seat, stop, &mut server);
+    let engine = move |seat: Seat, stop: &AtomicBool| {
+        let ran = run_engine(seat, stop, &mut server);
+        // Its readers go before the broker does.
+        server.end();
+        ran
+    };
     let summary = demo::run(&options, &SystemClock, &stop.receiver(), engine);
-    server.end();
     let summary = summary.map_err(|error| match error {
         demo::Error::Rate => Error::usage("cannot demonstrate that").because(error),
         _ => Error::failed("the demo ended").because(error),

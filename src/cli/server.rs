@@ -2,6 +2,7 @@
 //! goes into the journal, and outlives the engine, so that the way down can be watched.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -14,6 +15,9 @@ use crate::config::{Config, HttpOptions};
 use crate::engine::runner::Setup;
 use crate::error::Error;
 use crate::telemetry::Telemetry;
+
+/// How long its readers may take to end.
+const END: Duration = Duration::from_secs(3);
 
 pub(super) struct Server {
     runtime: Runtime,
@@ -86,9 +90,9 @@ impl Server {
         self.spawn(listener, routes);
     }
 
-    /// Ends with whatever it is answering.
+    /// Ends with whatever it is answering, and with what it reads.
     pub fn end(self) {
-        self.runtime.shutdown_background();
+        self.runtime.shutdown_timeout(END);
     }
 
     fn spawn(&self, listener: TcpListener, routes: Router) {

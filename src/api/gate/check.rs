@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{GateCaller, State, denied, json, no_caller};
+use super::{State, denied, json, no_caller};
+use crate::api::caller::Caller;
 use crate::gate::{Send, Verdict};
 
 /// Code points of a text, as in a billed event.
@@ -33,7 +34,7 @@ struct Question {
 
 pub(super) async fn check(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Option<Extension<GateCaller>>,
+    caller: Option<Extension<Caller>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let Some(Extension(caller)) = caller else { return no_caller() };
@@ -56,7 +57,7 @@ pub(super) async fn check(
         return refused(StatusCode::UNPROCESSABLE_ENTITY, &rule);
     }
     let send = Send {
-        account: &caller.account,
+        account: &caller.account_id,
         profile: question.profile_id.as_deref(),
         feature: &question.feature,
         country: question.country.as_deref(),

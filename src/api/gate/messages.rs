@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{GateCaller, State, denied, json, no_caller};
+use super::{State, denied, json, no_caller};
+use crate::api::caller::Caller;
 use crate::gate::{Send, Verdict};
 
 /// What a message is for (`otp`, `session`, …): the SDK's call has no field for it.
@@ -35,7 +36,7 @@ struct Message<'a> {
 
 pub(super) async fn send(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Option<Extension<GateCaller>>,
+    caller: Option<Extension<Caller>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -53,7 +54,7 @@ pub(super) async fn send(
     };
     let mms = message.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("mms"));
     let send = Send {
-        account: &caller.account,
+        account: &caller.account_id,
         profile: message.messaging_profile_id.as_deref(),
         feature: if mms { &state.mms_feature } else { "sms" },
         country: state.dial.country(&message.to),

@@ -1,7 +1,7 @@
 //! The gate over HTTP: `POST /v2/gate/check` answers, `POST /v2/messages` stands before an upstream
 //! and forwards what may go. Promise: a denied send is never forwarded, an allowed one is forwarded
 //! byte for byte and at most once. It refuses to authenticate: whoever merges the routes puts a
-//! `GateCaller` into each request, and a request without one is answered 401.
+//! `Caller` into each request, and a request without one is answered 401.
 
 mod check;
 mod denied;
@@ -30,12 +30,6 @@ use upstream::Upstream;
 
 /// Bytes of a request; beyond, it is answered 413.
 const BODY_BYTES_MAX: usize = 1 << 20;
-
-/// Who sends, as the server's authentication found out: an extension of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateCaller {
-    pub account: String,
-}
 
 /// How `POST /v2/messages` reads a request and where it goes.
 #[derive(Clone, Debug)]

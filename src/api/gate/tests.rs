@@ -152,7 +152,7 @@ fn rig(change: Option<fn(&mut UpstreamOptions)>) -> Rig {
     let metrics = Metrics::new();
     let options = Options { upstream, mms_feature: "mms".to_owned() };
     let router = router(Arc::new(gate), &metrics, &options).expect("routes");
-    let caller = GateCaller { account: "acme".to_owned() };
+    let caller = Caller::of("acme", &[Scope::Gate]);
     let address = serve(&runtime, router.layer(Extension(caller)));
     Rig { runtime, address, forwarded, metrics }
 }

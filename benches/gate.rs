@@ -1,5 +1,5 @@
-//! One check, one thread, with 0, 1,000 and 100,000 blocks known: a yes that looks in every scope,
-//! and a no. `cargo bench --no-default-features --features gate --bench gate`
+//! One check, one thread, with 0, 1,000 and 100,000 blocks of every kind known: a yes that looks in
+//! all six scopes, and a no. `cargo bench --no-default-features --features gate --bench gate`
 #![allow(clippy::unwrap_used, reason = "a measurement that fails shall say where")]
 
 use std::hint::black_box;
@@ -39,14 +39,18 @@ fn check(criterion: &mut Criterion) {
     }
 }
 
-/// As many recipients of one account are blocked.
+/// As many blocks of one account, most of them of recipients; five other kinds are among them, so
+/// that no scope is passed over.
 fn gate(blocks: usize) -> Gate {
     let gate = Gate::by_hand(&Options::new("nowhere"), Arc::new(SystemClock)).unwrap();
     for number in 0..blocks {
-        let (key, recipient) = (format!("acme/otp/+39{number:08}"), format!("+39{number:08}"));
+        let kind = ["recipient", "account", "feature", "profile", "country", "sender"]
+            [if number < 6 { number } else { 0 }];
+        let (key, id) = (format!("acme/otp/+39{number:08}"), format!("+39{number:08}"));
+        let account = if kind == "account" { "other" } else { "acme" };
         let value = format!(
-            r#"{{"block_key":"{key}","account_id":"acme","limit_id":"otp","limit_version":1,
-            "scope":{{"kind":"recipient","id":"{recipient}"}},"measure":"requests","window":"PT5M",
+            r#"{{"block_key":"{key}","account_id":"{account}","limit_id":"otp","limit_version":1,
+            "scope":{{"kind":"{kind}","id":"{id}"}},"measure":"requests","window":"PT5M",
             "blocked":true,"blocked_until":"2199-01-01T00:00:00Z","configured_limit":"3",
             "before":"2","current":"3","sequence":{},"now":"2024-08-20T12:00:00Z"}}"#,
             number + 1

@@ -8,17 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use compact_str::CompactString;
 
 use super::filters::Filters;
-use super::key::{Key, KeyRef, Map};
+use super::key::{self, Key, KeyRef, Map};
 use super::verdict::{Send, ends_at};
 use crate::fold::limit::ScopeKind;
 use crate::time::{Clock, Millis};
 use crate::wire::{BlockSeen, Decoder, Error};
 
-#[derive(Default)]
+/// Kinds of scope.
+const KINDS: usize = 6;
+
 pub(super) struct Blocks {
     /// What is read by checks: all blocks of a scope, replaced as a whole.
     held: Map<Vec<Arc<BlockSeen>>>,
-    count: AtomicUsize,
+    /// How many there are of each kind of scope: a kind without blocks is not looked up.
+    counts: [AtomicUsize; KINDS],
     /// What only the one who writes looks at: by block key.
     shown: Mutex<HashMap<CompactString, Shown, foldhash::fast::RandomState>>,
 }
@@ -31,6 +34,10 @@ struct Shown {
 }
 
 impl Blocks {
+    pub fn new() -> Blocks {
+        Blocks { held: key::map(), counts: Default::default(), shown: Mutex::default() }
+    }
+
     /// Takes a record of the topic.
     pub fn take(
         &self,
@@ -78,17 +85,17 @@ impl Blocks {
     fn lift(&self, block: Option<&BlockSeen>) {
         if let Some(block) = block {
             self.replace(block, None);
-            self.count.fetch_sub(1, Ordering::Relaxed);
+            self.counts[block.scope.kind as usize].fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     fn open(&self, block: Arc<BlockSeen>) {
         let held = self.held.pin();
         let mut list = held.get(&place(&block)).cloned().unwrap_or_default();
-        let key = Key::from(place(&block));
+        let (key, kind) = (Key::from(place(&block)), block.scope.kind);
         list.push(block);
         held.insert(key, list);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.counts[kind as usize].fetch_add(1, Ordering::Release);
     }
 
     fn replace(&self, before: &BlockSeen, after: Option<Arc<BlockSeen>>) {
@@ -111,9 +118,6 @@ impl Blocks {
         clock: &dyn Clock,
     ) -> Vec<Arc<BlockSeen>> {
         let mut holding = Vec::new();
-        if self.count() == 0 {
-            return holding;
-        }
         let mut folded = [0; 2];
         let country = send.country.map(|country| upper_case(country, &mut folded));
         let scopes = [
@@ -124,11 +128,15 @@ impl Blocks {
             (ScopeKind::Recipient, send.recipient),
             (ScopeKind::Sender, send.sender),
         ];
+        let any = |kind: ScopeKind| self.counts[kind as usize].load(Ordering::Acquire) > 0;
+        if !scopes.iter().any(|(kind, _)| any(*kind)) {
+            return holding;
+        }
         // The clock is read only where there is something to compare.
         let mut now = None;
         let held = self.held.pin();
         for (kind, id) in scopes {
-            let Some(id) = id else { continue };
+            let Some(id) = id.filter(|_| any(kind)) else { continue };
             let key = KeyRef { account: send.account, kind: kind.as_str(), id };
             let Some(list) = held.get(&key) else { continue };
             let now: Millis = *now.get_or_insert_with(|| clock.now());
@@ -139,7 +147,7 @@ impl Blocks {
     }
 
     pub fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 }
 

@@ -2,7 +2,7 @@
 //! Promise: what is not known holds everything, so that a missing command never lets a send slip
 //! through that should be held.
 
-use super::key::{Key, KeyRef, Map};
+use super::key::{self, Key, KeyRef, Map};
 use super::verdict::Send;
 use crate::fold::BUILT_IN;
 use crate::fold::event::{Change, Input};
@@ -14,10 +14,13 @@ const BUILT_IN_PURPOSE: &str = "otp";
 
 /// By account and limit, those that do not hold everything; of the built-in limit every one that a
 /// command has set.
-#[derive(Default)]
 pub(super) struct Filters(Map<Only>);
 
 impl Filters {
+    pub fn new() -> Filters {
+        Filters(key::map())
+    }
+
     /// Takes a record of the topic of commands. What the fold would decline changes nothing.
     pub fn take(&self, decoder: &Decoder, value: Option<&[u8]>) -> Result<(), Error> {
         let Some(value) = value else { return Ok(()) };

@@ -3,10 +3,20 @@
 use std::hash::{Hash, Hasher};
 
 use compact_str::CompactString;
-use papaya::{Equivalent, HashMap};
+use papaya::{Equivalent, HashMap, ResizeMode};
 
-/// Keyed per process, so that nobody can choose accounts or numbers that collide.
-pub(super) type Map<V> = HashMap<Key, V, foldhash::fast::RandomState>;
+/// Keyed per process, so that nobody can choose accounts or numbers that collide. The map takes its
+/// tags from bits that foldhash's fast variant does not mix well enough.
+pub(super) type Map<V> = HashMap<Key, V, foldhash::quality::RandomState>;
+
+/// An empty map. The writer finishes each growth in one go: a growth left half done would make
+/// readers look in two tables until enough is written, which on a quiet topic takes for ever.
+pub(super) fn map<V>() -> Map<V> {
+    HashMap::builder()
+        .hasher(foldhash::quality::RandomState::default())
+        .resize_mode(ResizeMode::Blocking)
+        .build()
+}
 
 /// An account and what is named inside it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +75,7 @@ mod tests {
     #[test]
     fn a_key_and_its_parts_are_found_by_the_same_hash() {
         let parts = KeyRef { account: "acme", kind: "profile", id: "be3eb60a" };
-        let hasher = foldhash::fast::RandomState::default();
+        let hasher = foldhash::quality::RandomState::default();
         assert_eq!(hasher.hash_one(parts), hasher.hash_one(Key::from(parts)));
         assert!(parts.equivalent(&parts.into()));
         assert!(!parts.equivalent(&KeyRef { account: "acm", kind: "eprofile", ..parts }.into()));

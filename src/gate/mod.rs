@@ -179,8 +179,8 @@ impl Gate {
     pub fn by_hand(options: &Options, clock: SharedClock) -> Result<Gate, Error> {
         Ok(Gate {
             known: Arc::new(Known {
-                blocks: Blocks::default(),
-                filters: Filters::default(),
+                blocks: Blocks::new(),
+                filters: Filters::new(),
                 sessions: Sessions::new(options.sessions_max),
                 undecodable: AtomicU64::new(0),
                 clock: Arc::clone(&clock),

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::key::{Key, KeyRef, Map};
+use super::key::{self, Key, KeyRef, Map};
 use super::verdict::Send;
 use crate::time::{DAY_MS, Millis};
 use crate::wire::{Decoder, Error};
@@ -20,7 +20,7 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub fn new(entries_max: usize) -> Sessions {
-        Sessions { last: Map::default(), by_time: Mutex::default(), entries_max }
+        Sessions { last: key::map(), by_time: Mutex::default(), entries_max }
     }
 
     /// Takes a record of the topic of inbound messages; `now` is when it is read.

@@ -25,6 +25,7 @@ mod proxy;
 mod reference;
 mod rig;
 mod storm;
+mod tail;
 mod topics;
 mod traffic;
 mod weather;

@@ -7,15 +7,18 @@
 //! walks back as a `fault`, and gets the body of the product whose path was called.
 
 mod audit;
+mod billing;
 mod blocks;
 pub mod caller;
 pub mod commands;
 pub mod control;
+mod described;
 mod extract;
 pub mod fault;
 pub mod forward;
 pub mod keys;
 pub mod known;
+mod named;
 mod number;
 pub mod ops;
 pub mod owners;

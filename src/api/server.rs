@@ -19,7 +19,7 @@ use super::caller::{self, Guard, Rates};
 use super::control::Control;
 use super::fault::{self, Fault, Kind};
 use super::forward::{self, Forward};
-use super::{audit, blocks};
+use super::{audit, billing, blocks};
 
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,7 @@ struct Description;
 fn contracts() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(audit::routes())
+        .merge(billing::routes())
         .merge(blocks::routes())
 }
 

@@ -12,6 +12,7 @@ mod blocks;
 pub mod caller;
 pub mod commands;
 pub mod control;
+mod countries;
 mod described;
 mod extract;
 pub mod fault;

@@ -19,7 +19,7 @@ use super::caller::{self, Guard, Rates};
 use super::control::Control;
 use super::fault::{self, Fault, Kind};
 use super::forward::{self, Forward};
-use super::{audit, billing, blocks};
+use super::{audit, billing, blocks, countries};
 
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,7 @@ fn contracts() -> OpenApiRouter<Arc<Control>> {
         .merge(audit::routes())
         .merge(billing::routes())
         .merge(blocks::routes())
+        .merge(countries::routes())
 }
 
 /// The routes of the control plane, to be merged into the process's server.

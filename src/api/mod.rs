@@ -22,5 +22,8 @@ pub mod known;
 mod named;
 mod number;
 pub mod ops;
+mod otp;
 pub mod owners;
 pub mod server;
+mod usage;
+mod whatsapp;

@@ -19,7 +19,7 @@ use super::caller::{self, Guard, Rates};
 use super::control::Control;
 use super::fault::{self, Fault, Kind};
 use super::forward::{self, Forward};
-use super::{audit, billing, blocks, countries};
+use super::{audit, billing, blocks, countries, otp, usage, whatsapp};
 
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,9 @@ fn contracts() -> OpenApiRouter<Arc<Control>> {
         .merge(billing::routes())
         .merge(blocks::routes())
         .merge(countries::routes())
+        .merge(otp::routes())
+        .merge(usage::routes())
+        .merge(whatsapp::routes())
 }
 
 /// The routes of the control plane, to be merged into the process's server.

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Extension;
+use axum::{Extension, Router};
 use tollgate::api::caller::Caller;
 use tollgate::api::gate::{Options, router};
 use tollgate::api::keys::Scope;
@@ -71,7 +71,9 @@ fn serve(runtime: &tokio::runtime::Runtime) -> SocketAddr {
     let routes = router(Arc::new(gate), &Metrics::new(), &Options::default()).unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
-    runtime.spawn(async move { axum::serve(listener, routes.layer(Extension(caller))).await });
+    runtime.spawn(async move {
+        axum::serve(listener, Router::from(routes).layer(Extension(caller))).await
+    });
     address
 }
 

@@ -213,8 +213,7 @@ fn who_asks_a_partition_that_ends_is_not_left_waiting() {
     let mut world = World::new();
     let far = 1_000;
     let told = world.ask(of_account(NOON), far);
-    let options = Options { ..options("b") };
     world.partition =
-        open(options, &world.topics, &world.clock, MemoryStore::open(Disk::default(), 0));
+        open(options("b"), &world.topics, &world.clock, MemoryStore::open(Disk::default(), 0));
     assert!(told.recv().is_err(), "the question went with the partition");
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::caller::Caller;
 use super::control::Control;
+use super::countries;
 use super::fault::{Fault, Kind};
 use super::owners::Owners;
 
@@ -59,8 +60,10 @@ impl Forward {
 
     async fn pass_on(&self, address: &str, request: Request) -> Result<Response, Fault> {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(body, self.body_bytes_max).await.map_err(|_| {
-            Fault::new(Kind::TooLarge, format!("The body exceeds {} bytes.", self.body_bytes_max))
+        // The owner has the bound of the path.
+        let bytes_max = self.body_bytes_max.max(countries::BODY_BYTES_MAX);
+        let body = to_bytes(body, bytes_max).await.map_err(|_| {
+            Fault::new(Kind::TooLarge, format!("The body exceeds {bytes_max} bytes."))
         })?;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut headers = without_hop_by_hop(&parts.headers);

@@ -7,18 +7,25 @@
 //! walks back as a `fault`, and gets the body of the product whose path was called.
 
 mod audit;
+mod billing;
 mod blocks;
 pub mod caller;
 pub mod commands;
 pub mod control;
+mod countries;
+mod described;
 mod extract;
 pub mod fault;
 pub mod forward;
 pub mod gate;
 pub mod keys;
 pub mod known;
+mod named;
 mod number;
 pub mod ops;
+mod otp;
 pub mod owners;
 pub mod profiles;
 pub mod server;
+mod usage;
+mod whatsapp;

@@ -19,7 +19,7 @@ use super::caller::{self, Guard, Rates};
 use super::control::Control;
 use super::fault::{self, Fault, Kind};
 use super::forward::{self, Forward};
-use super::{audit, blocks, profiles};
+use super::{audit, billing, blocks, countries, otp, profiles, usage, whatsapp};
 
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +46,17 @@ pub struct Bounds {
 )]
 struct Description;
 
-/// Every contract, with its description.
+/// Every contract.
 fn contracts() -> OpenApiRouter<Arc<Control>> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::new()
         .merge(audit::routes())
+        .merge(billing::routes())
         .merge(blocks::routes())
+        .merge(countries::routes())
+        .merge(otp::routes())
         .merge(profiles::routes())
+        .merge(usage::routes())
+        .merge(whatsapp::routes())
 }
 
 /// What a process serves of it.
@@ -59,23 +64,24 @@ pub struct Parts {
     /// The contracts, and the way to the owners of other partitions.
     pub contracts: Option<Forward>,
     /// The gate's routes.
-    pub gate: Option<Router>,
+    pub gate: Option<OpenApiRouter>,
 }
 
 /// The routes of the control plane, to be merged into the process's server.
 pub fn router(control: Arc<Control>, parts: Parts, bounds: &Bounds) -> Router {
-    let (contracts, mut description) = contracts().split_for_parts();
-    describe_keys(&mut description);
     let rates = Rates::new(bounds.requests_per_second_max, bounds.requests_at_once_max);
     let guard = Guard { control: Arc::clone(&control), rates: Arc::new(rates) };
     let places = Arc::new(Semaphore::new(bounds.concurrent_requests_max));
     let request_timeout = bounds.request_timeout;
-    let mut guarded = parts.gate.unwrap_or_default();
+    let mut served = OpenApiRouter::with_openapi(Description::openapi());
     if let Some(forward) = parts.contracts {
         let to_owner = middleware::from_fn_with_state(Arc::new(forward), forward::to_owner);
         let body_max = DefaultBodyLimit::max(bounds.body_bytes_max);
-        guarded = guarded.merge(contracts.layer(to_owner).layer(body_max).with_state(control));
+        served = served.merge(contracts().layer(to_owner).layer(body_max).with_state(control));
     }
+    let served = served.merge(parts.gate.unwrap_or_default());
+    let (guarded, mut description) = served.split_for_parts();
+    describe_keys(&mut description);
     let guarded = guarded.layer(middleware::from_fn_with_state(guard, caller::authenticate));
     let page = SwaggerUi::new("/docs").url("/v2/openapi.json", description);
     Router::new()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::args::Role;
 use super::engine::{decoder, partitioner, wire_options};
@@ -89,7 +90,7 @@ fn gate_routes(
     config: &Config,
     clock: &SharedClock,
     telemetry: &Telemetry,
-) -> Result<Router, Error> {
+) -> Result<OpenApiRouter, Error> {
     let options = &config.gate;
     let gate = api::gate::open(
         &gate::Options {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{self};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{State, denied, json, no_caller};
 use crate::api::caller::Caller;
@@ -21,17 +22,52 @@ const TEXT_MAX: usize = 128;
 const FIELDS: &str = "profile_id, feature, country, sender, recipient, purpose";
 
 /// A misspelled field would let a send through that should be held: others are refused.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = GateQuestion)]
 struct Question {
+    #[schema(max_length = 128)]
     profile_id: Option<String>,
+    /// A lower-case word: sms, voice, whatsapp, …
+    #[schema(max_length = 128, pattern = "^[a-z][a-z0-9_]*$")]
     feature: String,
+    /// ISO 3166-1 alpha-2.
+    #[schema(pattern = "^[A-Za-z]{2}$")]
     country: Option<String>,
+    #[schema(max_length = 128)]
     sender: Option<String>,
+    #[schema(max_length = 128)]
     recipient: Option<String>,
+    /// `otp`, `session`, …
+    #[schema(max_length = 128)]
     purpose: Option<String>,
 }
 
+/// The send may go.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GateAllowed)]
+struct Allowed {
+    allowed: bool,
+    /// Milliseconds since the gate was known to have read everything; null before the first time.
+    staleness_ms: Option<u64>,
+}
+
+/// Whether a send may go
+#[utoipa::path(
+    post, path = "/v2/gate/check", tag = "Gate", request_body = Question,
+    responses(
+        (status = 200, body = Allowed, description = "The send may go"),
+        (status = 429, body = Value, description = "A limit holds it: the body is that of the \
+            product whose limit ends last; Retry-After says when"),
+        (status = 400, body = Value, description = "The request cannot be read"),
+        (status = 401, body = Value, description = "No valid API key"),
+        (status = 403, body = Value, description = "The API key lacks the scope gate"),
+        (status = 413, body = Value, description = "The body is too large"),
+        (status = 422, body = Value, description = "The request breaks a rule"),
+        (status = 503, body = Value, description = "The gate does not know, or is too busy"),
+        (status = 504, body = Value, description = "Not in time"),
+    ),
+)]
 pub(super) async fn check(
     extract::State(state): extract::State<Arc<State>>,
     caller: Option<Extension<Caller>>,
@@ -69,8 +105,7 @@ pub(super) async fn check(
         Verdict::Allow => {
             let staleness = state.gate.staleness().map(|staleness| staleness.as_millis());
             let staleness_ms = staleness.and_then(|ms| u64::try_from(ms).ok());
-            let body = json!({"allowed": true, "staleness_ms": staleness_ms});
-            json(StatusCode::OK, &body)
+            Json(Allowed { allowed: true, staleness_ms }).into_response()
         }
         Verdict::Deny(denial) => denied::answer(&denial).into_response(),
     }

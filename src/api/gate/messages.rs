@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{State, denied, json, no_caller};
 use crate::api::caller::Caller;
@@ -34,6 +35,41 @@ struct Message<'a> {
     kind: Option<Cow<'a, str>>,
 }
 
+/// What the gate reads of a message; all other members are for the upstream.
+#[derive(ToSchema)]
+#[schema(as = OutboundMessage)]
+#[expect(dead_code, reason = "describes what `Message` borrows")]
+struct Sent {
+    /// The recipient, +E.164.
+    to: String,
+    /// The sender.
+    from: Option<String>,
+    messaging_profile_id: Option<String>,
+    /// `SMS` or `MMS`.
+    r#type: Option<String>,
+}
+
+/// Send a message, if the gate lets it
+///
+/// The vendor's call: an allowed message goes to the upstream byte for byte, whose answer is given
+/// back; unknown members are kept.
+#[utoipa::path(
+    post, path = "/v2/messages", tag = "Gate",
+    request_body(content = Sent, content_type = "application/json"),
+    responses(
+        (status = 200, body = Value, description = "The upstream's answer, whatever its status"),
+        (status = 429, body = Value, description = "A limit holds it; Retry-After says until when"),
+        (status = 400, body = Value, description = "The request cannot be read"),
+        (status = 401, body = Value, description = "No valid API key"),
+        (status = 403, body = Value, description = "The API key lacks the scope gate"),
+        (status = 413, body = Value, description = "The body is too large"),
+        (status = 422, body = Value, description = "The request breaks a rule"),
+        (status = 501, body = Value, description = "No upstream is configured"),
+        (status = 502, body = Value, description = "The upstream failed"),
+        (status = 503, body = Value, description = "The gate does not know, or is too busy"),
+        (status = 504, body = Value, description = "The upstream did not answer in time"),
+    ),
+)]
 pub(super) async fn send(
     extract::State(state): extract::State<Arc<State>>,
     caller: Option<Extension<Caller>>,

@@ -13,12 +13,12 @@ mod upstream;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use upstream::{Error as UpstreamError, Options as UpstreamOptions};
 
@@ -88,7 +88,7 @@ pub fn router(
     gate: Arc<Gate>,
     metrics: &Metrics,
     options: &Options,
-) -> Result<Router, UpstreamError> {
+) -> Result<OpenApiRouter, UpstreamError> {
     let asked = Arc::clone(&gate);
     metrics.watch_gate(move || GateSeen {
         staleness: asked.staleness(),
@@ -101,9 +101,9 @@ pub fn router(
         mms_feature: options.mms_feature.clone(),
         dial: Dial::new(),
     };
-    Ok(Router::new()
-        .route("/v2/gate/check", post(check::check))
-        .route("/v2/messages", post(messages::send))
+    Ok(OpenApiRouter::new()
+        .routes(routes!(check::check))
+        .routes(routes!(messages::send))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Arc::new(state)))
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
+use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::*;
+use crate::api::keys::{Caller, Scope};
 use crate::gate::{Denial, Topic};
 use crate::telemetry::SystemClock;
 use crate::time::Millis;
@@ -153,7 +155,7 @@ fn rig(change: Option<fn(&mut UpstreamOptions)>) -> Rig {
     let options = Options { upstream, mms_feature: "mms".to_owned() };
     let router = router(Arc::new(gate), &metrics, &options).expect("routes");
     let caller = Caller::of("acme", &[Scope::Gate]);
-    let address = serve(&runtime, router.layer(Extension(caller)));
+    let address = serve(&runtime, Router::from(router).layer(Extension(caller)));
     Rig { runtime, address, forwarded, metrics }
 }
 
@@ -218,7 +220,7 @@ fn without_a_caller_nothing_is_told() {
     let gate = Gate::by_hand(&gate::Options::new("nowhere"), Arc::new(SystemClock));
     let gate = Arc::new(gate.expect("a gate"));
     let bare = router(gate, &Metrics::new(), &Options::default()).expect("routes");
-    let address = serve(&rig.runtime, bare);
+    let address = serve(&rig.runtime, bare.into());
     for path in ["/v2/gate/check", "/v2/messages"] {
         assert_eq!(ask(address, path, "", r#"{"feature":"sms","to":"+39"}"#).0, 401, "{path}");
     }

@@ -1,0 +1,354 @@
+//! Rows of the first sheet of an .xlsx file. Promise: whatever the file says of itself, no more
+//! than a bound is unpacked and no more than the rows' bounds is kept; a formula is refused, since
+//! what it shows is another program's answer.
+//!
+//! Read by hand, not by a crate for spreadsheets: those at hand reserve what a file's header says
+//! (a count of shared strings, a sheet's dimensions), which one kilobyte can set beyond all memory.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read as _};
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use zip::ZipArchive;
+
+use super::table::{Grid, Refused, Row};
+
+/// Bytes unpacked of one file.
+const UNPACKED_BYTES_MAX: u64 = 8 * 1_048_576;
+/// Files inside one file.
+const PARTS_MAX: usize = 1_000;
+
+/// # Errors
+/// `File` when it is no such file, or exceeds a bound, or has a formula.
+pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
+    let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| broken())?;
+    if archive.len() > PARTS_MAX {
+        return Err(broken());
+    }
+    let mut parts = Parts { archive, left: UNPACKED_BYTES_MAX };
+    let sheet = first_sheet(&mut parts)?;
+    let strings = match parts.read("xl/sharedStrings.xml")? {
+        Some(text) => shared_strings(&text)?,
+        None => Vec::new(),
+    };
+    let sheet = parts.read(&sheet)?.ok_or_else(broken)?;
+    cells(&sheet, &strings)
+}
+
+fn broken() -> Refused {
+    Refused::File("It is no .xlsx workbook that can be read; save it again, or as CSV.".to_owned())
+}
+
+struct Parts<'b> {
+    archive: ZipArchive<Cursor<&'b [u8]>>,
+    /// Bytes that may still be unpacked.
+    left: u64,
+}
+
+impl Parts<'_> {
+    /// A part as text; `None` if there is none of this name.
+    fn read(&mut self, name: &str) -> Result<Option<String>, Refused> {
+        let part = match self.archive.by_name(name) {
+            Ok(part) => part,
+            Err(zip::result::ZipError::FileNotFound) => return Ok(None),
+            Err(_) => return Err(broken()),
+        };
+        let mut text = Vec::new();
+        // One byte more than may be, to tell what ends there from what goes on.
+        part.take(self.left + 1).read_to_end(&mut text).map_err(|_| broken())?;
+        let read = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let Some(left) = self.left.checked_sub(read) else {
+            return Err(Refused::File(format!(
+                "Unpacked it exceeds {UNPACKED_BYTES_MAX} bytes; save it as CSV."
+            )));
+        };
+        self.left = left;
+        String::from_utf8(text).map(Some).map_err(|_| broken())
+    }
+}
+
+/// Events of a part. A document type could define entities of its own: no workbook has one.
+struct Events<'t>(quick_xml::Reader<&'t [u8]>);
+
+impl<'t> Events<'t> {
+    fn of(text: &'t str) -> Events<'t> {
+        let mut reader = quick_xml::Reader::from_str(text.trim_start_matches('\u{feff}'));
+        reader.config_mut().expand_empty_elements = true;
+        Events(reader)
+    }
+
+    /// `None` at the end.
+    fn next(&mut self) -> Result<Option<Event<'t>>, Refused> {
+        match self.0.read_event() {
+            Ok(Event::Eof) => Ok(None),
+            Ok(Event::DocType(_)) | Err(_) => Err(broken()),
+            Ok(event) => Ok(Some(event)),
+        }
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, Refused> {
+    let Some(found) = element.try_get_attribute(name).map_err(|_| broken())? else {
+        return Ok(None);
+    };
+    let value = found.normalized_value(XmlVersion::Implicit1_0).map_err(|_| broken())?;
+    Ok(Some(value.into_owned()))
+}
+
+/// The text that an event stands for: of characters, or of a reference such as `&amp;`.
+fn characters(event: &Event<'_>) -> Result<Option<String>, Refused> {
+    match event {
+        Event::Text(text) => text.decode().map(|it| Some(it.into_owned())).map_err(|_| broken()),
+        Event::CData(text) => text.decode().map(|it| Some(it.into_owned())).map_err(|_| broken()),
+        Event::GeneralRef(reference) => referred(reference).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn referred(reference: &BytesRef<'_>) -> Result<String, Refused> {
+    if let Some(character) = reference.resolve_char_ref().map_err(|_| broken())? {
+        return Ok(character.to_string());
+    }
+    let name = reference.decode().map_err(|_| broken())?;
+    quick_xml::escape::resolve_predefined_entity(&name).map(str::to_owned).ok_or_else(broken)
+}
+
+/// The name of the part that holds the workbook's first sheet.
+fn first_sheet(parts: &mut Parts<'_>) -> Result<String, Refused> {
+    let workbook = parts.read("xl/workbook.xml")?.ok_or_else(broken)?;
+    let relations = parts.read("xl/_rels/workbook.xml.rels")?.ok_or_else(broken)?;
+    let mut targets = HashMap::new();
+    let mut events = Events::of(&relations);
+    while let Some(event) = events.next()? {
+        if let Event::Start(element) = &event
+            && element.local_name().as_ref() == b"Relationship"
+            && let (Some(id), Some(target)) =
+                (attribute(element, "Id")?, attribute(element, "Target")?)
+        {
+            targets.insert(id, target);
+        }
+    }
+    let mut events = Events::of(&workbook);
+    while let Some(event) = events.next()? {
+        let Event::Start(element) = &event else { continue };
+        if element.local_name().as_ref() != b"sheet" {
+            continue;
+        }
+        let id = attribute(element, "r:id")?.ok_or_else(broken)?;
+        let target = targets.get(&id).ok_or_else(broken)?;
+        return Ok(match target.strip_prefix('/') {
+            Some(absolute) => absolute.to_owned(),
+            None => format!("xl/{target}"),
+        });
+    }
+    Err(broken())
+}
+
+/// The texts that cells refer to by number, without the readings that East Asian ones carry.
+fn shared_strings(text: &str) -> Result<Vec<String>, Refused> {
+    let mut strings = Vec::new();
+    let mut present: Option<String> = None;
+    let (mut in_text, mut in_reading) = (false, false);
+    let mut events = Events::of(text);
+    while let Some(event) = events.next()? {
+        match &event {
+            Event::Start(element) => match element.local_name().as_ref() {
+                b"si" => present = Some(String::new()),
+                b"t" => in_text = true,
+                b"rPh" => in_reading = true,
+                _ => {}
+            },
+            Event::End(element) => match element.local_name().as_ref() {
+                b"si" => strings.extend(present.take()),
+                b"t" => in_text = false,
+                b"rPh" => in_reading = false,
+                _ => {}
+            },
+            _ => {
+                if let (Some(present), true, false) = (&mut present, in_text, in_reading) {
+                    present.push_str(characters(&event)?.as_deref().unwrap_or(""));
+                }
+            }
+        }
+    }
+    Ok(strings)
+}
+
+/// A cell while it is read.
+#[derive(Default)]
+struct Cell {
+    row: u32,
+    column: usize,
+    kind: Option<String>,
+    text: String,
+}
+
+fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
+    let mut grid = Grid::default();
+    let (mut row, mut column) = (0_u32, 0_usize);
+    let mut cell: Option<Cell> = None;
+    let mut in_value = false;
+    let mut events = Events::of(sheet);
+    while let Some(event) = events.next()? {
+        match &event {
+            Event::Start(element) => match element.local_name().as_ref() {
+                b"row" => {
+                    row = match attribute(element, "r")? {
+                        Some(number) => number.parse().map_err(|_| broken())?,
+                        None => row.checked_add(1).ok_or_else(broken)?,
+                    };
+                    column = 0;
+                }
+                b"c" => {
+                    let place = attribute(element, "r")?;
+                    (row, column) = match place.as_deref() {
+                        Some(place) => position(place).ok_or_else(broken)?,
+                        None => (row, column),
+                    };
+                    let kind = attribute(element, "t")?;
+                    cell = Some(Cell { row, column, kind, text: String::new() });
+                    column += 1;
+                }
+                b"v" | b"t" => in_value = true,
+                b"f" => {
+                    return Err(Refused::File(format!(
+                        "Row {row} has a formula; save values, or as CSV."
+                    )));
+                }
+                _ => {}
+            },
+            Event::End(element) => match element.local_name().as_ref() {
+                b"v" | b"t" => in_value = false,
+                b"c" => {
+                    if let Some(cell) = cell.take() {
+                        keep(&cell, strings, &mut grid)?;
+                    }
+                }
+                _ => {}
+            },
+            _ => {
+                if let (Some(cell), true) = (&mut cell, in_value) {
+                    cell.text.push_str(characters(&event)?.as_deref().unwrap_or(""));
+                }
+            }
+        }
+    }
+    Ok(grid.rows())
+}
+
+fn keep(cell: &Cell, strings: &[String], grid: &mut Grid) -> Result<(), Refused> {
+    let text = match cell.kind.as_deref() {
+        Some("s") => {
+            let number: usize = cell.text.trim().parse().map_err(|_| broken())?;
+            strings.get(number).ok_or_else(broken)?
+        }
+        _ => &cell.text,
+    };
+    grid.put(cell.row, cell.column, text)
+}
+
+/// `B3` as row 3, column 1 (from 0).
+fn position(place: &str) -> Option<(u32, usize)> {
+    let letters = place.bytes().take_while(u8::is_ascii_uppercase).count();
+    if !(1..=3).contains(&letters) {
+        return None;
+    }
+    let (letters, digits) = place.split_at_checked(letters)?;
+    let column = letters.bytes().fold(0, |it, letter| it * 26 + usize::from(letter - b'A') + 1);
+    Some((digits.parse().ok()?, column - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+    use crate::api::countries::table::ROWS_MAX;
+
+    const WORKBOOK: &str = r#"<workbook xmlns:r="r"><sheets><sheet name="One" r:id="rId7"/>
+        <sheet name="Two" r:id="rId8"/></sheets></workbook>"#;
+    const RELATIONS: &str = r#"<Relationships><Relationship Id="rId7" Target="worksheets/a.xml"/>
+        <Relationship Id="rId8" Target="worksheets/b.xml"/></Relationships>"#;
+
+    fn packed(parts: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default();
+        for (name, bytes) in parts {
+            writer.start_file(*name, options).expect("a part");
+            writer.write_all(bytes).expect("written");
+        }
+        writer.finish().expect("a file").into_inner()
+    }
+
+    fn workbook(sheet: &str, strings: &str) -> Vec<u8> {
+        packed(&[
+            ("xl/workbook.xml", WORKBOOK.as_bytes()),
+            ("xl/_rels/workbook.xml.rels", RELATIONS.as_bytes()),
+            ("xl/sharedStrings.xml", strings.as_bytes()),
+            ("xl/worksheets/a.xml", sheet.as_bytes()),
+        ])
+    }
+
+    #[test]
+    fn cells_of_every_kind_are_read_as_they_are_written() {
+        let strings = r#"<sst uniqueCount="18446744073709551615"><si><t>ISO Code</t></si>
+            <si><r><t>A &amp; </t></r><r><t>&#66;</t></r><rPh><t>no</t></rPh></si></sst>"#;
+        let sheet = r#"<worksheet><dimension ref="A1:XFD1048576"/><sheetData>
+            <row r="1"><c r="A1" t="s"><v>0</v></c><c r="C1" t="s"><v>1</v></c></row>
+            <row r="4"><c t="inlineStr"><is><t>IT</t></is></c><c r="B4"><v>1000</v></c>
+            <c><v>2.5</v></c><c/></row></sheetData></worksheet>"#;
+        let rows = rows(&workbook(sheet, strings)).expect("a workbook");
+        let shown: Vec<_> = rows.iter().map(|row| (row.number, row.cells.join("|"))).collect();
+        assert_eq!(shown, [(1, "ISO Code||A & B".to_owned()), (4, "IT|1000|2.5".to_owned())]);
+    }
+
+    #[test]
+    fn hostile_workbooks_are_refused() {
+        let refused = |bytes: &[u8]| match rows(bytes) {
+            Err(Refused::File(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        let sheet = |inner: &str| workbook(&format!("<sheetData>{inner}</sheetData>"), "<sst/>");
+        let bomb = "<!--".to_owned() + &" ".repeat(9 * 1_048_576);
+        assert!(refused(&workbook(&bomb, "<sst/>")).contains("Unpacked"), "in the sheet");
+        assert!(refused(&workbook("<sheetData/>", &bomb)).contains("Unpacked"), "in the strings");
+        let formula = sheet(r#"<row r="2"><c r="A2"><f>1+1</f><v>2</v></c></row>"#);
+        assert!(refused(&formula).contains("Row 2 has a formula"));
+        let far = sheet(r#"<row r="1"><c r="XFD1048576"><v>1</v></c></row>"#);
+        assert!(refused(&far).contains("columns"));
+        let rows_many = (1..=ROWS_MAX + 1).fold(String::new(), |rows, number| {
+            rows + &format!(r#"<row r="{number}"><c><v>1</v></c></row>"#)
+        });
+        assert!(refused(&sheet(&rows_many)).contains("rows"));
+        for inner in [
+            r#"<row r="x"/>"#,
+            r#"<row r="1"><c r="1A"><v>1</v></c></row>"#,
+            r#"<row r="1"><c r="A99999999999"><v>1</v></c></row>"#,
+            r#"<row r="1"><c t="s"><v>0</v></c></row>"#,
+            r#"<row r="1"><c t="s"><v>-1</v></c></row>"#,
+            r#"<row r="1"><c><v>&lol;</v></c></row>"#,
+            r#"<row r="4294967295"/><row/>"#,
+            "<row></c>",
+            "<!DOCTYPE a [<!ENTITY lol 'lol'>]>",
+        ] {
+            assert!(refused(&sheet(inner)).contains("can be read"), "{inner}");
+        }
+        let whole = sheet("");
+        for bytes in [
+            &b""[..],
+            b"PK\x03\x04",
+            &whole[..whole.len() / 2],
+            &packed(&[("xl/workbook.xml", WORKBOOK.as_bytes())]),
+            &packed(&[
+                ("xl/workbook.xml", &[0xff, 0xfe, b'<', 0]),
+                ("xl/_rels/workbook.xml.rels", b""),
+            ]),
+        ] {
+            assert!(refused(bytes).contains("can be read"));
+        }
+    }
+}

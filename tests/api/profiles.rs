@@ -363,3 +363,22 @@ fn a_profile_that_was_billed_exists_and_a_deleted_one_stays_gone_for_the_day() {
     acme.delete(&path(encoded)).expect(200);
     assert_refused(&acme.delete(&path(encoded)), 404, None);
 }
+
+#[test]
+fn changes_of_one_profile_at_the_same_time_are_all_kept() {
+    let Some((_cluster, server)) = Server::start("api-profile-turns") else { return };
+    let acme = server.account("acme");
+    let id = created(&acme, json!({"name": "p"}));
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (acme, path) = (&acme, path(&id));
+            scope.spawn(move || {
+                acme.patch(&path, json!({format!("f{number}"): number})).expect(200)
+            });
+        }
+    });
+    let profile = acme.get(&path(&id)).expect(200)["data"].clone();
+    for number in 0..8 {
+        assert_eq!(profile[format!("f{number}")], number, "{profile}");
+    }
+}

@@ -1,6 +1,6 @@
 //! A server of its own for each scenario, with the topics of its own, and the words to talk to it.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -18,7 +18,7 @@ pub struct Server {
     pub engine: Engine,
     client: Client,
     writer: Writer,
-    events: Cell<u64>,
+    events: AtomicU64,
 }
 
 /// An account and its key, at a server.
@@ -62,7 +62,7 @@ impl Server {
         engine.start();
         let writer = Writer::new(&cluster.bootstrap);
         let client = Client::builder().no_proxy().build().expect("a client");
-        let server = Server { ground, engine, client, writer, events: Cell::new(0) };
+        let server = Server { ground, engine, client, writer, events: AtomicU64::new(0) };
         server.ready(&server.engine);
         Some((cluster, server))
     }
@@ -124,8 +124,8 @@ impl Server {
     /// Bills an event of the account that occurs now, with `fields` on top of the required ones;
     /// gives its id. It counts a moment later.
     pub fn bill(&self, account_id: &str, fields: Value) -> String {
-        self.events.set(self.events.get() + 1);
-        let event_id = format!("e-{}-{}", std::process::id(), self.events.get());
+        let number = self.events.fetch_add(1, Ordering::Relaxed);
+        let event_id = format!("e-{}-{number}", std::process::id());
         let mut event = json!({
             "event_id": event_id, "account_id": account_id, "feature": "sms", "cost": "0.01",
             "occurred_at": chrono::Utc::now().to_rfc3339(),

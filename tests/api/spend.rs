@@ -158,3 +158,36 @@ fn spend_of_another_day_is_not_todays() {
     let today = profile.bill("0.5", "0.50");
     assert_eq!((&today["blocked"], &today["percent_used"]), (&json!(false), &json!(50.0)));
 }
+
+#[test]
+fn a_profile_its_limit_and_its_block_outlive_the_process() {
+    let Some((_cluster, mut server)) = Server::start("api-spend-restart") else { return };
+    let (key, paths, before) = {
+        let acme = server.account("acme");
+        let limit = json!({
+            "name": "p", "colour": "blue", "daily_spend_limit": "1",
+            "daily_spend_limit_enabled": true,
+        });
+        let profile = Spender { server: &server, account: &acme, id: created(&acme, limit) };
+        assert_eq!(profile.bill("1", "1.00")["blocked"], true);
+        let paths = [path(&profile.id), format!("{}/spend", path(&profile.id))];
+        let before = paths.each_ref().map(|path| acme.get(path).expect(200)["data"].clone());
+        (acme.key.clone(), paths, before)
+    };
+    server.engine.kill();
+    server.engine.start();
+    server.ready(&server.engine);
+    let bearer = format!("Bearer {key}");
+    for (path, mut before) in paths.into_iter().zip(before) {
+        let get = || {
+            let headers = [("authorization", bearer.as_str())];
+            server.call(reqwest::Method::GET, &path, &headers, Vec::new())
+        };
+        until("the partition has its owner again", || get().status == 200);
+        let mut after = get().expect(200)["data"].clone();
+        for it in [&mut before, &mut after] {
+            it.as_object_mut().expect("an object").remove("journal_sequence");
+        }
+        assert_eq!(after, before);
+    }
+}

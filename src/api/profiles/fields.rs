@@ -16,7 +16,7 @@ const PROFILE_BYTES_MAX: usize = 16_384;
 const DEPTH_MAX: usize = 16;
 /// Code points of a name and other short texts.
 const TEXT_MAX: usize = 255;
-/// Bytes of a URL.
+/// Characters of a URL.
 const URL_MAX: usize = 2_048;
 /// Countries of a profile: there are some 250.
 const DESTINATIONS_MAX: usize = 300;
@@ -28,8 +28,8 @@ pub const READ_ONLY: [&str; 4] = ["id", "record_type", "created_at", "updated_at
 pub struct Field {
     pub name: &'static str,
     form: Form,
-    /// What an answer has when nobody set it; `None` is left out.
-    default: fn() -> Option<Value>,
+    /// What an answer has when nobody set it.
+    default: fn() -> Value,
     /// For the description.
     says: &'static str,
 }
@@ -45,29 +45,28 @@ enum Form {
     /// Of ISO 3166-1 alpha-2 codes, or `*`.
     Destinations,
     WebhookVersion,
-    RedactionLevel,
 }
 
-fn null() -> Option<Value> {
-    Some(Value::Null)
+fn null() -> Value {
+    Value::Null
 }
 
-fn off() -> Option<Value> {
-    Some(false.into())
+fn off() -> Value {
+    false.into()
 }
 
-const FIELDS: [Field; 18] = [
+const FIELDS: [Field; 17] = [
     Field { name: "name", form: Form::Text, default: null, says: "A name for people." },
     Field {
         name: "enabled",
         form: Form::Flag,
-        default: || Some(true.into()),
+        default: || true.into(),
         says: "Whether the profile is enabled. Kept, and not enforced here.",
     },
     Field {
         name: "whitelisted_destinations",
         form: Form::Destinations,
-        default: || Some(json!(["*"])),
+        default: || json!(["*"]),
         says: "ISO 3166-1 alpha-2 codes of countries that may be sent to; `*` is all. Kept, and \
                not enforced here.",
     },
@@ -86,8 +85,8 @@ const FIELDS: [Field; 18] = [
     Field {
         name: "webhook_api_version",
         form: Form::WebhookVersion,
-        default: || Some("2".into()),
-        says: "Form of webhooks.",
+        default: || "2".into(),
+        says: "Kept. Webhooks are always of version 2.",
     },
     Field { name: "health_webhook_url", form: Form::Url, default: null, says: "Kept." },
     Field { name: "alpha_sender", form: Form::Text, default: null, says: "Kept." },
@@ -100,14 +99,12 @@ const FIELDS: [Field; 18] = [
     Field { name: "mms_transcoding", form: Form::Flag, default: off, says: "Kept." },
     Field { name: "mobile_only", form: Form::Flag, default: off, says: "Kept." },
     Field { name: "smart_encoding", form: Form::Flag, default: off, says: "Kept." },
-    Field { name: "redaction_level", form: Form::RedactionLevel, default: || None, says: "Kept." },
 ];
 
 /// What nobody set.
 #[must_use]
 pub fn defaults() -> Map<String, Value> {
-    let of = |field: &Field| Some((field.name.to_owned(), (field.default)()?));
-    FIELDS.iter().filter_map(of).collect()
+    FIELDS.iter().map(|field| (field.name.to_owned(), (field.default)())).collect()
 }
 
 /// Checks the fields of a request; null passes.
@@ -142,7 +139,7 @@ pub fn merged(
         let known = FIELDS.iter().find(|field| field.name == name);
         let empty_url =
             known.is_some_and(|it| matches!(it.form, Form::Url)) && value.as_str() == Some("");
-        let default = known.and_then(|field| (field.default)());
+        let default = known.map(|field| (field.default)());
         if value.is_null() || empty_url || default.as_ref() == Some(value) {
             fields.remove(name);
         } else {
@@ -183,7 +180,6 @@ impl Form {
             Form::WebhookVersion => {
                 value.as_str().is_some_and(|text| WEBHOOK_VERSIONS.contains(&text))
             }
-            Form::RedactionLevel => matches!(value.as_u64(), Some(1 | 2)),
         }
     }
 
@@ -192,7 +188,8 @@ impl Form {
         match self {
             Form::Text => format!("a text of at most {TEXT_MAX} characters, or null"),
             Form::Url => format!(
-                "an http or https URL with a host, of at most {URL_MAX} bytes, or null to clear it"
+                "an http or https URL with a host, of at most {URL_MAX} printable ASCII \
+                 characters, or null to clear it"
             ),
             Form::Flag => "true or false, or null for the default".to_owned(),
             Form::Object => "an object, or null".to_owned(),
@@ -200,15 +197,17 @@ impl Form {
                 "a list of at most {DESTINATIONS_MAX} two-letter country codes, or [\"*\"] for all"
             ),
             Form::WebhookVersion => "\"1\", \"2\" or \"2010-04-01\"".to_owned(),
-            Form::RedactionLevel => "1 or 2".to_owned(),
         }
     }
 
-    fn schema(self) -> ObjectBuilder {
+    fn schema(self, of: Body) -> ObjectBuilder {
         let text = || nullable(Type::String);
         match self {
             Form::Text => text().max_length(Some(TEXT_MAX)),
-            Form::Url => text().max_length(Some(URL_MAX)).pattern(Some("^(https?://.+)?$")),
+            Form::Url => match of {
+                Body::Request => text().max_length(Some(URL_MAX)).pattern(Some(URL_PATTERN)),
+                Body::Answer => text(),
+            },
             Form::Flag => nullable(Type::Boolean),
             Form::Object => {
                 let free = AdditionalProperties::FreeForm(true);
@@ -219,15 +218,22 @@ impl Form {
                 let versions = WEBHOOK_VERSIONS.map(Value::from);
                 text().enum_values(Some(versions.into_iter().chain([Value::Null])))
             }
-            Form::RedactionLevel => nullable(Type::Integer).minimum(Some(1)).maximum(Some(2)),
         }
     }
 }
 
+/// A host by name or IPv4 address, and what may follow it. Other hosts that URLs have are taken,
+/// too: this is what surely is.
+const URL_PATTERN: &str = "^(https?://(([0-9A-Za-z-]+\\.)*[A-Za-z][0-9A-Za-z-]*|\
+                           ((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}\
+                           (25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]))\
+                           (:[0-9]{1,4})?([/?#][!-~]*)?)?$";
+
 fn is_url(text: &str) -> bool {
+    // The parser would pass over line ends and blanks, which a client that connects may not.
+    let plain = text.len() <= URL_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
     let parsed = reqwest::Url::parse(text);
-    let fits = text.len() <= URL_MAX;
-    fits && parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    plain && parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 fn is_destination(value: &Value) -> bool {
@@ -245,8 +251,15 @@ const AMOUNT_PATTERN: &str = "^0*([1-9][0-9]{0,11}(\\.[0-9]{1,6})?|0\\.([1-9][0-
                               0[1-9][0-9]{0,4}|00[1-9][0-9]{0,3}|000[1-9][0-9]{0,2}|\
                               0000[1-9][0-9]?|00000[1-9]))$";
 
-/// An object with all fields that a request may have; others are welcome.
-pub fn described() -> ObjectBuilder {
+/// Whose body is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    Request,
+    Answer,
+}
+
+/// An object with all fields that are known; others are welcome.
+pub fn described(of: Body) -> ObjectBuilder {
     let mut object = ObjectBuilder::new()
         .schema_type(Type::Object)
         .additional_properties(Some(AdditionalProperties::FreeForm(true)));
@@ -262,7 +275,7 @@ pub fn described() -> ObjectBuilder {
                 .max_items(Some(DESTINATIONS_MAX))
                 .description(Some(field.says))
                 .into(),
-            form => form.schema().description(Some(field.says)).into(),
+            form => form.schema(of).description(Some(field.says)).into(),
         };
         object = object.property(field.name, property);
     }
@@ -301,6 +314,9 @@ mod tests {
             ("webhook_url", json!("example.com"), false),
             ("webhook_url", json!("ftp://example.com"), false),
             ("webhook_url", json!("https://"), false),
+            ("webhook_url", json!("https://example.com/\n"), false),
+            ("webhook_url", json!("https://example.com/a b"), false),
+            ("webhook_url", json!("https://exämple.com/"), false),
             ("webhook_url", json!(format!("https://example.com/{}", "x".repeat(2_048))), false),
             ("webhook_failover_url", json!(["https://example.com"]), false),
             ("webhook_api_version", json!("2010-04-01"), true),
@@ -312,8 +328,6 @@ mod tests {
             ("whitelisted_destinations", json!("US"), false),
             ("number_pool_settings", json!({"long_code_weight": 1.5}), true),
             ("number_pool_settings", json!([]), false),
-            ("redaction_level", json!(2), true),
-            ("redaction_level", json!(3), false),
             ("colour", json!({"any": ["thing", 1]}), true),
         ] {
             let fields = object(json!({field: value}));

@@ -3,11 +3,13 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AllOfBuilder, AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::fields;
+use super::fields::{self, Body};
 use super::seen::PROFILE;
 use super::spend_limit::{self, SpendLimit};
 use crate::settings::Account;
@@ -82,7 +84,7 @@ impl PartialSchema for Profile {
                     "null for a profile that was billed and never created or changed.",
                 ))
         };
-        let mut profile = fields::described()
+        let mut profile = fields::described(Body::Answer)
             .description(Some("A messaging profile, with every other field that was given."))
             .property("record_type", text().enum_values(Some(["messaging_profile"])))
             .property("id", text())
@@ -112,7 +114,20 @@ impl PartialSchema for NewMessagingProfile {
             .min_length(Some(1))
             .max_length(Some(255))
             .description(Some("A name for people."));
-        fields::described().property("name", name).required("name").into()
+        let off = ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .enum_values(Some([Value::Bool(false), Value::Null]));
+        let amount = ObjectBuilder::new().schema_type(Type::String);
+        // A limit that is enforced needs an amount (T1).
+        let limit = AnyOfBuilder::new()
+            .item(ObjectBuilder::new().property("daily_spend_limit_enabled", off))
+            .item(
+                ObjectBuilder::new()
+                    .property("daily_spend_limit", amount)
+                    .required("daily_spend_limit"),
+            );
+        let fields = fields::described(Body::Request).property("name", name).required("name");
+        AllOfBuilder::new().item(fields).item(limit).into()
     }
 }
 
@@ -123,7 +138,7 @@ pub struct MessagingProfileChange;
 
 impl PartialSchema for MessagingProfileChange {
     fn schema() -> RefOr<Schema> {
-        fields::described().into()
+        fields::described(Body::Request).into()
     }
 }
 

@@ -23,9 +23,7 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     let mut server = Server::listen(&config.http)?;
     let telemetry = Telemetry::default();
     let engine = if args.roles.contains(&Role::Engine) {
-        let address = config.engine.advertised.clone();
-        let address = address.unwrap_or_else(|| server.address.to_string());
-        Some(super::engine::setup(&config, partitions, &address, &telemetry)?)
+        Some(super::engine::setup(&config, partitions, &advertised(&config, &server), &telemetry)?)
     } else {
         None
     };
@@ -40,6 +38,21 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     outcome?;
     tracing::info!("stopped");
     Ok(Exit::Done)
+}
+
+/// Under which other processes reach this one.
+fn advertised(config: &Config, server: &Server) -> String {
+    if let Some(address) = &config.engine.advertised {
+        return address.clone();
+    }
+    if server.address.ip().is_unspecified() {
+        tracing::warn!(
+            address = %server.address,
+            "other processes cannot reach this one to pass requests on: set engine.advertised to \
+             its host and port, unless it runs alone"
+        );
+    }
+    server.address.to_string()
 }
 
 /// Runs the engine, or waits where there is none, until a signal.

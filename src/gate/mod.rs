@@ -214,7 +214,12 @@ impl Gate {
         let sink = move |record: Record<'_>| {
             known.take(&decoder, topic, record.key, record.value).unwrap_or_else(|error| {
                 let (partition, offset) = (record.partition, record.offset);
-                tracing::warn!(%error, ?topic, partition, offset, "a record the gate cannot read");
+                let so_far = known.undecodable.load(Ordering::Relaxed);
+                // Ever more rarely: a producer gone wrong would fill the log.
+                if so_far.is_power_of_two() {
+                    let said = "a record that the gate cannot read";
+                    tracing::warn!(%error, ?topic, partition, offset, so_far, "{said}");
+                }
                 Taken::Yes
             })
         };

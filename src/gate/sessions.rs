@@ -3,6 +3,7 @@
 //! bounded, those that end first go first, and whoever is forgotten is denied, never let through.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::key::{self, Key, KeyRef, Map};
@@ -16,11 +17,18 @@ pub(super) struct Sessions {
     /// The same by time, for the one who writes.
     by_time: Mutex<BTreeSet<(Millis, Key)>>,
     entries_max: usize,
+    /// Open sessions that were forgotten for want of room.
+    forgotten: AtomicU64,
 }
 
 impl Sessions {
     pub fn new(entries_max: usize) -> Sessions {
-        Sessions { last: key::map(), by_time: Mutex::default(), entries_max }
+        Sessions {
+            last: key::map(),
+            by_time: Mutex::default(),
+            entries_max,
+            forgotten: AtomicU64::new(0),
+        }
     }
 
     /// Takes a record of the topic of inbound messages; `now` is when it is read.
@@ -55,11 +63,20 @@ impl Sessions {
                 break;
             }
             if crowded {
-                tracing::warn!(self.entries_max, "too many open sessions: one is forgotten");
+                self.tell_forgotten();
             }
             if let Some((_, key)) = by_time.pop_first() {
                 last.remove(&key);
             }
+        }
+    }
+
+    /// Ever more rarely: each one would be a line per message.
+    fn tell_forgotten(&self) {
+        let forgotten = self.forgotten.fetch_add(1, Ordering::Relaxed) + 1;
+        if forgotten.is_power_of_two() {
+            let sessions_max = self.entries_max;
+            tracing::warn!(sessions_max, forgotten, "too many open sessions: raise the bound");
         }
     }
 

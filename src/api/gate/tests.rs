@@ -215,6 +215,28 @@ fn bad_questions_are_told_what_to_send() {
 }
 
 #[test]
+fn a_server_without_the_topic_of_inbound_messages_runs_without_the_session_rule() {
+    let cluster = rdkafka::mocking::MockCluster::new(1).expect("a mock cluster");
+    for topic in ["tollgate.block-state", "tollgate.commands"] {
+        cluster.create_topic(topic, 1, 1).expect("a topic");
+    }
+    let session_rule = true;
+    let mut options =
+        gate::Options { session_rule, ..gate::Options::new(&cluster.bootstrap_servers()) };
+    let clock: SharedClock = Arc::new(SystemClock);
+    let gate = open(&options, &clock).expect("a gate");
+    let feature = "whatsapp";
+    let session = Send { account: "acme", feature, purpose: Some("session"), ..Send::default() };
+    assert!(gate.check(&session).allowed());
+    options.commands = "nowhere".to_owned();
+    assert!(open(&options, &clock).is_err(), "it cannot do without the commands");
+    options.bootstrap = "127.0.0.1:1".to_owned();
+    options.ready_timeout_ms = 50;
+    let waiting = open(&options, &clock).expect("a gate that goes on trying");
+    assert_eq!(waiting.staleness(), None);
+}
+
+#[test]
 fn without_a_caller_nothing_is_told() {
     let rig = rig(None);
     let gate = Gate::by_hand(&gate::Options::new("nowhere"), Arc::new(SystemClock));

@@ -91,6 +91,9 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Takes some 0.2 ms.
+const GATHERED_AT_ONCE: usize = 1_000;
+
 fn options(config: &Config, partitions: usize, address: &str) -> Options {
     let engine = &config.engine;
     let address = address.to_owned();
@@ -102,6 +105,7 @@ fn options(config: &Config, partitions: usize, address: &str) -> Options {
         outputs_outstanding_max: engine.outputs_outstanding_max,
         checkpoint_interval_ms: i64::from(engine.checkpoint_interval_ms),
         checkpoint_lines_max: engine.checkpoint_lines_max,
+        gathered_at_once: GATHERED_AT_ONCE,
         memory_bytes_max: engine.memory_bytes_max / partitions.max(1),
         dedup_minutes: u32::from(engine.dedup_minutes),
         retention_days: u32::from(engine.retention_days),

@@ -24,6 +24,8 @@ struct Frozen {
     tip: Option<Tip>,
     epoch: Epoch,
     rows: Vec<Row>,
+    /// All rows are in it.
+    gathered: bool,
     clockwork: Clockwork,
     folded: (Folded, Folded),
 }
@@ -32,6 +34,7 @@ struct Frozen {
 pub(super) struct Checkpoints {
     interval_us: i64,
     lines_max: u64,
+    gathered_at_once: usize,
     retention_days: i32,
     retention_months: i32,
     /// Lines folded since the last freeze.
@@ -49,6 +52,7 @@ impl Checkpoints {
         Checkpoints {
             interval_us: options.checkpoint_interval_ms.saturating_mul(1_000),
             lines_max: options.checkpoint_lines_max as u64,
+            gathered_at_once: options.gathered_at_once.max(1),
             retention_days: i32::try_from(options.retention_days).unwrap_or(i32::MAX),
             retention_months: i32::try_from(options.retention_months).unwrap_or(i32::MAX),
             lines: 0,
@@ -82,7 +86,8 @@ impl Checkpoints {
         self.lines += 1 + control.events + control.rejects;
     }
 
-    /// Freezes the changed rows behind the record of `tip`, just folded, if it is time.
+    /// Freezes the changed rows behind the record of `tip`, just folded, if it is time; what the
+    /// fold changes before they are gathered is kept as it was.
     pub fn freeze_if_due(
         &mut self,
         tip: &Tip,
@@ -104,17 +109,36 @@ impl Checkpoints {
         if self.frozen.is_none() && self.submitted.is_none() && !stored {
             self.freeze(tip, state, folded);
             self.won(tip);
+            self.gather(usize::MAX, state);
         }
     }
 
     fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
         fault_point::reach("checkpoint.freeze");
         let mut rows = Vec::new();
-        let epoch = state.freeze(|row| rows.push(row));
+        let epoch = state.close(|row| rows.push(row));
         fault_point::reach("checkpoint.frozen");
         self.lines = 0;
         let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
-        self.frozen = Some(Frozen { seq, hash, tip: None, epoch, rows, clockwork, folded });
+        let gathered = false;
+        let frozen = Frozen { seq, hash, tip: None, epoch, rows, gathered, clockwork, folded };
+        self.frozen = Some(frozen);
+    }
+
+    /// Gathers some more of what is frozen. Whether there is more to do.
+    pub fn gather_some(&mut self, state: &mut State) -> bool {
+        self.gather(self.gathered_at_once, state)
+    }
+
+    fn gather(&mut self, most: usize, state: &mut State) -> bool {
+        let Some(frozen) = self.frozen.as_mut().filter(|frozen| !frozen.gathered) else {
+            return false;
+        };
+        frozen.gathered = state.gather(most, |row| frozen.rows.push(row));
+        if frozen.gathered {
+            fault_point::reach("checkpoint.gathered");
+        }
+        !frozen.gathered
     }
 
     /// A record has joined the valid chain.
@@ -133,9 +157,9 @@ impl Checkpoints {
         published_through: Option<u64>,
         blocks: impl FnOnce() -> Vec<(String, Option<BlockRow>)>,
     ) -> Option<Checkpoint> {
-        let frozen = self
-            .frozen
-            .take_if(|frozen| frozen.tip.is_some() && published_through >= Some(frozen.seq))?;
+        let frozen = self.frozen.take_if(|frozen| {
+            frozen.gathered && frozen.tip.is_some() && published_through >= Some(frozen.seq)
+        })?;
         let tip = frozen.tip?;
         self.submitted = Some(tip.clone());
         let now = frozen.clockwork.now.unwrap_or(Millis(0));

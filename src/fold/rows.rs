@@ -144,7 +144,16 @@ impl State {
 
     /// Closes the epoch: gives every row changed in it to `write`, and the epoch's number.
     pub fn freeze(&mut self, mut write: impl FnMut(Row)) -> Epoch {
+        let epoch = self.close(&mut write);
+        self.gather(usize::MAX, write);
+        epoch
+    }
+
+    /// Closes the epoch, and gives its number and the rows changed in it to `write`, but for
+    /// tallies: those are many, and are gathered.
+    pub fn close(&mut self, mut write: impl FnMut(Row)) -> Epoch {
         let epoch = self.scopes.epoch();
+        self.scopes.close();
         let changed = std::mem::take(&mut self.changed);
         for (account, limit_id, created) in changed.dropped {
             write(Row::GroupsDropped { limit: LimitRef { account, limit_id, created } });
@@ -177,11 +186,13 @@ impl State {
         epoch
     }
 
+    /// Gives the tallies of `most` more scopes to `write`, as they were when the epoch was closed;
+    /// whether those were all. The fold may go on between two calls.
+    pub fn gather(&mut self, most: usize, mut write: impl FnMut(Row)) -> bool {
+        self.scopes.gather(most, |(key, tally)| write(Row::Tally { key, tally }))
+    }
+
     fn freeze_tables(&mut self, write: &mut impl FnMut(Row)) {
-        self.scopes.freeze(|row, window, tally| {
-            let key = TallyRef { account: row.account, scope: row.scope(), window };
-            write(Row::Tally { key, tally });
-        });
         let limits = &self.limits;
         self.slidings.freeze(|number, group, sliding| {
             let limit = limit_ref(limits.get(number).expect("groups go with their limit"));

@@ -27,6 +27,8 @@ pub(super) struct ScopeRow {
     changed: Epoch,
     /// Epoch of the last use.
     used: Epoch,
+    /// What changed in that epoch was given to the checkpoint that closes it.
+    gathered: bool,
 }
 
 const _: () = assert!(size_of::<ScopeRow>() == 128);
@@ -104,6 +106,7 @@ impl ScopeRow {
             older: None,
             changed: 0,
             used: epoch,
+            gathered: false,
         }
     }
 
@@ -132,10 +135,20 @@ impl ScopeRow {
         self.watches = watches.into_boxed_slice();
     }
 
-    /// Whether this is the first change in `epoch`.
-    pub fn change(&mut self, epoch: Epoch) -> bool {
+    /// Whether a change would be the first in `epoch`.
+    pub fn changes_first(&self, epoch: Epoch) -> bool {
+        self.changed != epoch
+    }
+
+    pub fn change(&mut self, epoch: Epoch) {
         self.used = epoch;
-        std::mem::replace(&mut self.changed, epoch) != epoch
+        self.gathered &= self.changed == epoch;
+        self.changed = epoch;
+    }
+
+    /// Whether what changed in `epoch`, which was closed, is yet to be gathered; from now on it is.
+    pub fn gather(&mut self, epoch: Epoch) -> bool {
+        self.changed == epoch && !std::mem::replace(&mut self.gathered, true)
     }
 
     /// Adds an event's share to a window; gives the total after it, and whether the window is new.

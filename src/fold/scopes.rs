@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use hashbrown::HashTable;
 
+use super::rows::TallyRef;
 use super::scope_key::{ScopeKey, Slot};
 use super::scope_row::ScopeRow;
 use super::table::Epoch;
@@ -18,6 +19,9 @@ use crate::time::{Day, Month};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ScopeNumber(u32);
 
+/// A total as a checkpoint writes it.
+pub(super) type Frozen = (TallyRef, Tally);
+
 /// Rows of scopes, and which of them changed since the last checkpoint.
 #[derive(Debug)]
 pub(super) struct Scopes {
@@ -26,6 +30,11 @@ pub(super) struct Scopes {
     free: Vec<ScopeNumber>,
     /// Rows changed in the present epoch, each once, in the order of their first change.
     changed: Vec<ScopeNumber>,
+    /// Rows changed in the epoch before that are yet to be gathered, but for those that changed
+    /// again since.
+    closed: Vec<ScopeNumber>,
+    /// What changed in the epoch before, of rows that changed again before they were gathered.
+    saved: Vec<Frozen>,
     epoch: Epoch,
     windows: usize,
 }
@@ -37,6 +46,8 @@ impl Scopes {
             rows: Vec::new(),
             free: Vec::new(),
             changed: Vec::new(),
+            closed: Vec::new(),
+            saved: Vec::new(),
             epoch: 1,
             windows: 0,
         }
@@ -117,9 +128,13 @@ impl Scopes {
         requests: u32,
     ) -> (Tally, Tally) {
         let row = &mut self.rows[number.0 as usize];
-        if row.change(self.epoch) {
+        if row.changes_first(self.epoch) {
+            if !self.closed.is_empty() && row.gather(self.epoch - 1) {
+                self.saved.extend(frozen(row, self.epoch - 1));
+            }
             self.changed.push(number);
         }
+        row.change(self.epoch);
         let mut add = |window| {
             let (tally, fresh) = row.add(window, cost, requests);
             self.windows += usize::from(fresh);
@@ -139,18 +154,31 @@ impl Scopes {
         self.index.iter().map(|(_, number)| self.row(*number))
     }
 
-    /// Closes the epoch: its changed windows are given to `write`.
-    pub fn freeze(&mut self, mut write: impl FnMut(&ScopeRow, Calendar, Tally)) {
-        for number in std::mem::take(&mut self.changed) {
-            let row = self.row(number);
-            row.tallies_of(self.epoch).for_each(|(window, tally)| write(row, window, tally));
-        }
+    /// Closes the epoch; what changed in it is then to be gathered, as it was at this moment.
+    pub fn close(&mut self) {
+        assert!(self.closed.is_empty(), "the epoch before is gathered");
+        self.closed = std::mem::take(&mut self.changed);
         self.epoch += 1;
+    }
+
+    /// Gives the changes of `most` more rows of the closed epoch to `write`; whether that was all.
+    pub fn gather(&mut self, most: usize, mut write: impl FnMut(Frozen)) -> bool {
+        self.saved.drain(..).for_each(&mut write);
+        let epoch = self.epoch - 1;
+        let rest = self.closed.len().saturating_sub(most);
+        for number in self.closed.split_off(rest) {
+            let row = &mut self.rows[number.0 as usize];
+            if row.gather(epoch) {
+                frozen(row, epoch).for_each(&mut write);
+            }
+        }
+        self.closed.is_empty()
     }
 
     /// Lets go of what the store has (not changed after `written`): of older windows, and of rows
     /// that were last used before epoch `unused_since`. Gives how many windows went.
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
+        assert!(self.closed.is_empty(), "what is written was gathered");
         let before = self.windows;
         self.index.retain(|(_, number)| {
             let row = &mut self.rows[number.0 as usize];
@@ -170,6 +198,12 @@ impl Scopes {
     pub fn len(&self) -> usize {
         self.windows
     }
+}
+
+/// The windows of a row that changed in `epoch`.
+fn frozen(row: &ScopeRow, epoch: Epoch) -> impl Iterator<Item = Frozen> {
+    let key = |window| TallyRef { account: row.account, scope: row.scope(), window };
+    row.tallies_of(epoch).map(move |(window, tally)| (key(window), tally))
 }
 
 #[cfg(test)]
@@ -202,11 +236,21 @@ mod tests {
         days.map(|day| tally(day).map(|tally| tally.requests))
     }
 
-    fn frozen(scopes: &mut Scopes) -> Vec<(String, Calendar, u64)> {
+    type Told = (String, Calendar, u64);
+
+    fn gather(scopes: &mut Scopes, most: usize) -> (Vec<Told>, bool) {
         let mut rows = Vec::new();
-        scopes.freeze(|row, window, tally| {
-            rows.push((row.scope().id.expect("a profile").to_string(), window, tally.requests));
+        let all = scopes.gather(most, |(key, tally)| {
+            rows.push((key.scope.id.expect("a profile").to_string(), key.window, tally.requests));
         });
+        (rows, all)
+    }
+
+    fn frozen(scopes: &mut Scopes) -> Vec<Told> {
+        scopes.close();
+        let (mut rows, all) = gather(scopes, usize::MAX);
+        assert!(all);
+        rows.sort();
         rows
     }
 
@@ -232,6 +276,36 @@ mod tests {
         assert_eq!(frozen(&mut scopes), []);
         assert_eq!(count(&mut scopes, "a", 8).requests, 6);
         assert_eq!(frozen(&mut scopes), [day("a", 8, 6), month("a", 5)]);
+    }
+
+    /// The fold goes on between two slices: what it changes is told as it was.
+    #[test]
+    fn a_checkpoint_gets_what_was_there_when_its_epoch_closed() {
+        let ids = ["a", "b", "c", "d"];
+        let mut scopes = Scopes::new();
+        for id in ids {
+            count(&mut scopes, id, 10);
+        }
+        scopes.close();
+        let mut told = Vec::new();
+        for (step, id) in ids.into_iter().enumerate() {
+            // One that was gathered, perhaps, one that was not, and a new one.
+            count(&mut scopes, id, 10);
+            count(&mut scopes, ids[3 - step], 11);
+            count(&mut scopes, "new", 10);
+            let (rows, all) = gather(&mut scopes, 1);
+            told.extend(rows);
+            assert_eq!(all, step == 3);
+        }
+        told.sort();
+        let expected = |id: &&str| [day(id, 10, 1), month(id, 1)];
+        assert_eq!(told, ids.iter().flat_map(expected).collect::<Vec<_>>());
+        let next = frozen(&mut scopes);
+        let again = |id: &&str| [day(id, 10, 2), day(id, 11, 1), month(id, 3)];
+        let new = [day("new", 10, 4), month("new", 4)];
+        let expected: Vec<_> = ids.iter().flat_map(again).chain(new).collect();
+        assert_eq!(next, expected);
+        assert_eq!(frozen(&mut scopes), []);
     }
 
     /// The index has half a hash of each key: two in four billion share it, and customers choose

@@ -45,6 +45,7 @@ pub fn options(run: &str) -> Options {
         outputs_outstanding_max: 1_000,
         checkpoint_interval_ms: 60_000,
         checkpoint_lines_max: 20,
+        gathered_at_once: 3,
         memory_bytes_max: 0,
         dedup_minutes: 10,
         retention_days: 36_500,

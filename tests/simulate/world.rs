@@ -165,6 +165,7 @@ impl World {
             outputs_outstanding_max: self.sizes.outputs_outstanding_max,
             checkpoint_interval_ms: 60_000,
             checkpoint_lines_max: self.sizes.checkpoint_lines_max,
+            gathered_at_once: 3,
             memory_bytes_max: self.sizes.memory_bytes_max,
             dedup_minutes: self.sizes.dedup_minutes,
             retention_days: 90_000,

@@ -73,6 +73,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         {
             self.checkpoints.freeze_last(&tip, &mut self.state, self.intake.folded());
         }
+        turn.progress |= self.checkpoints.gather_some(&mut self.state);
         let through = self.published_through();
         if let Some(ready) = self.checkpoints.submit(through, || self.blocks.freeze()) {
             self.checkpoint_began_us = Some(self.clock.micros());

@@ -2,8 +2,8 @@
 //! Promise: every month that is kept counts, and the month in which early events fall.
 //!
 //! A deleted profile is gone with all that was billed for it up to the end of that UTC day, and of
-//! the next one if it was billed for that already. An event of a later day brings it back, without its former settings: who still sends with it must
-//! be able to see and to limit it.
+//! the next one if it was billed for that already. An event of a later day brings it back, without
+//! its former settings: who still sends with it must be able to see and to limit it.
 
 use std::collections::BTreeSet;
 

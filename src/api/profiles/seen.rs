@@ -73,10 +73,12 @@ pub fn look_for(profile_id: &str, gone_until: Option<Millis>, now: Millis) -> Lo
 #[must_use]
 pub fn look_for_all(account: &Account, now: Millis) -> Look {
     let first = account.documents(DELETED).map(|(_, deletion)| until(deletion)).min();
+    let days = first.into_iter().flat_map(|first| windows(Some(first), now));
+    let days = days.filter(|window| matches!(window, Calendar::Day(_)));
     Look {
         // Without one in it, all limits would be looked at.
         limits: vec![BUILT_IN.into()],
-        all_in: windows(None, now).chain(windows(first, now)).collect(),
+        all_in: windows(None, now).chain(days).collect(),
         ..Look::default()
     }
 }

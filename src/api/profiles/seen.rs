@@ -2,8 +2,8 @@
 //! Promise: every month that is kept counts, and the month in which early events fall.
 //!
 //! A deleted profile is gone with all that was billed for it up to the end of that UTC day, and of
-//! the next one if it was billed for that already. An event of a later day brings it back, without its former settings: who still sends with it must
-//! be able to see and to limit it.
+//! the next one if it was billed for that already. An event of a later day brings it back, without
+//! its former settings: who still sends with it must be able to see and to limit it.
 
 use std::collections::BTreeSet;
 
@@ -73,10 +73,12 @@ pub fn look_for(profile_id: &str, gone_until: Option<Millis>, now: Millis) -> Lo
 #[must_use]
 pub fn look_for_all(account: &Account, now: Millis) -> Look {
     let first = account.documents(DELETED).map(|(_, deletion)| until(deletion)).min();
+    let days = first.into_iter().flat_map(|first| windows(Some(first), now));
+    let days = days.filter(|window| matches!(window, Calendar::Day(_)));
     Look {
         // Without one in it, all limits would be looked at.
         limits: vec![BUILT_IN.into()],
-        all_in: windows(None, now).chain(windows(first, now)).collect(),
+        all_in: windows(None, now).chain(days).collect(),
         ..Look::default()
     }
 }

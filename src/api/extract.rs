@@ -5,12 +5,12 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::fault::{Fault, Kind};
 
-/// A JSON body.
+/// A JSON body: an object.
 pub struct JsonBody<T>(pub T);
 
 /// The parameters behind the path.
@@ -25,11 +25,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// Reads a JSON body.
+/// Reads a JSON body, which is an object: a list would else be taken for the members in their order.
 ///
 /// # Errors
 /// 400 for what is no JSON, 422 for JSON of another shape.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        parse::<Vec<IgnoredAny>>(bytes)?;
+        return Err(Fault::new(Kind::Invalid, "The body must be a JSON object, not a list."));
+    }
+    parse(bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(bytes).map_err(|error| {
         let (kind, what) = match error.classify() {
             Category::Data => (Kind::Invalid, "The body is not of the expected shape"),

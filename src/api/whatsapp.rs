@@ -180,7 +180,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/v2/whatsapp/senders/{number}", tag = "WhatsApp",
     params(("number" = String, Path, description = "As billed events have it, such as +15550001",
-        min_length = 1, max_length = 128)),
+        min_length = 1, max_length = 128, example = "+15550001")),
     responses((status = 200, body = Answer<Sender>), Problems),
 )]
 async fn show(
@@ -198,7 +198,7 @@ async fn show(
 #[utoipa::path(
     put, path = "/v2/whatsapp/senders/{number}", tag = "WhatsApp", request_body = Asked,
     params(("number" = String, Path, description = "As billed events have it, such as +15550001",
-        min_length = 1, max_length = 128)),
+        min_length = 1, max_length = 128, example = "+15550001")),
     responses(
         (status = 200, body = Answer<Sender>),
         (status = 409, description = "The account has too many senders",
@@ -244,7 +244,7 @@ struct Removed {
 #[utoipa::path(
     delete, path = "/v2/whatsapp/senders/{number}", tag = "WhatsApp",
     params(("number" = String, Path, description = "As billed events have it, such as +15550001",
-        min_length = 1, max_length = 128)),
+        min_length = 1, max_length = 128, example = "+15550001")),
     responses((status = 200, body = Answer<Removed>), Problems),
 )]
 async fn delete(

@@ -25,7 +25,11 @@ mod suite;
 #[path = "../kafka/topics.rs"]
 mod topics;
 
+mod billing;
+mod countries;
 mod keys;
+mod openapi;
+mod others;
 mod owners;
 mod profiles;
 mod rig;

@@ -112,7 +112,7 @@ async fn list(
     put, path = "/v2/billing/limits/{limit_id}", tag = "Billing",
     params(("limit_id" = String, Path,
         description = "monthly, daily, sms, voice, numbers, features, or a limit's id",
-        pattern = "^(limit_)?(monthly|daily|sms|voice|numbers|features)$")),
+        pattern = "^(limit_)?(monthly|daily|sms|voice|numbers|features)$", example = "daily")),
     request_body = Asked,
     responses((status = 200, body = super::Success<Shown>), BillingErrors),
 )]
@@ -144,7 +144,7 @@ async fn put(
     delete, path = "/v2/billing/limits/{limit_id}", tag = "Billing",
     params(("limit_id" = String, Path,
         description = "A limit's id, or its word",
-        pattern = "^(limit_)?(monthly|daily|sms|voice|numbers|features)$")),
+        pattern = "^(limit_)?(monthly|daily|sms|voice|numbers|features)$", example = "daily")),
     responses((status = 200, body = super::Success<Deleted>), BillingErrors),
 )]
 async fn delete(

@@ -41,11 +41,11 @@ struct Asked {
     monthly_limit: Option<Option<Number>>,
     /// Who is told of the daily limit.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 20)]
+    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 10)]
     daily_notifications: Option<Option<Vec<AskedNotices>>>,
     /// Who is told of the monthly limit.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 20)]
+    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 10)]
     monthly_notifications: Option<Option<Vec<AskedNotices>>>,
 }
 
@@ -112,7 +112,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/v2/countries/limits/{iso}", tag = "Countries",
     params(("iso" = String, Path, description = "ISO 3166-1 alpha-2, in either case",
-        pattern = "^[A-Za-z]{2}$")),
+        pattern = "^[A-Za-z]{2}$", example = "IT")),
     responses((status = 200, body = Executed<Shown>), Problems),
 )]
 async fn show(
@@ -132,7 +132,7 @@ async fn show(
 #[utoipa::path(
     put, path = "/v2/countries/limits/{iso}", tag = "Countries", request_body = Asked,
     params(("iso" = String, Path, description = "ISO 3166-1 alpha-2, in either case",
-        pattern = "^[A-Za-z]{2}$")),
+        pattern = "^[A-Za-z]{2}$", example = "IT")),
     responses((status = 200, body = Executed<Shown>), Problems),
 )]
 async fn put(
@@ -163,7 +163,7 @@ struct Removed {
 #[utoipa::path(
     delete, path = "/v2/countries/limits/{iso}", tag = "Countries",
     params(("iso" = String, Path, description = "ISO 3166-1 alpha-2, in either case",
-        pattern = "^[A-Za-z]{2}$")),
+        pattern = "^[A-Za-z]{2}$", example = "IT")),
     responses((status = 200, body = Executed<Removed>), Problems),
 )]
 async fn delete(

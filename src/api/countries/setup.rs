@@ -50,10 +50,10 @@ struct Asked {
     /// Whether the notifications here stand in for those of each country.
     apply_to_all: Option<bool>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 20)]
+    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 10)]
     daily_notifications: Option<Option<Vec<AskedNotices>>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 20)]
+    #[schema(value_type = Option<Vec<AskedNotices>>, max_items = 10)]
     monthly_notifications: Option<Option<Vec<AskedNotices>>>,
 }
 

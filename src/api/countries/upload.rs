@@ -77,6 +77,7 @@ struct RefusedRows {
     detail: String,
     code: String,
     /// Rows that are wrong, at most 100; empty where it is the file as a whole.
+    #[schema(required = false)]
     rows: Vec<Wrong>,
 }
 

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["money", "time", "error", "fault_point"],
     &["fold"],
     &["wire", "journal", "store", "config", "telemetry", "tail"],
-    &["engine", "topics"],
+    &["engine", "settings", "topics"],
     &["api", "replay", "demo", "generate"],
     &["cli"],
 ];

@@ -1,6 +1,8 @@
 //! What a partition tells of an account (DESIGN.md: users are told what is journaled, never what
 //! is merely folded), on topics in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::mpsc::{Receiver, channel};
 
 use tollgate::engine::log::Source;

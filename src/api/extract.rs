@@ -25,7 +25,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// Reads a JSON body, which is an object: a list would else be taken for the members in their order.
+/// Reads a JSON body, which is an object: a list would else be taken for the members in their
+/// order.
 ///
 /// # Errors
 /// 400 for what is no JSON, 422 for JSON of another shape.

@@ -1,6 +1,6 @@
-//! The viewer's own account in the demo: a key, and a profile whose limit is reached from the start,
-//! to be asked about and lifted over HTTP. Promise: it is made of commands and a billed event, as
-//! any other account.
+//! The viewer's own account in the demo: a key, and a profile whose limit is reached from the
+//! start, to be asked about and lifted over HTTP. Promise: it is made of commands and a billed
+//! event, as any other account.
 
 use std::net::SocketAddr;
 

@@ -19,6 +19,7 @@ use crate::replay::DecisionCounts;
 use crate::time::{Clock, Millis};
 
 mod broker;
+mod folder;
 mod guest;
 mod observer;
 mod told;
@@ -26,6 +27,7 @@ mod traffic;
 mod view;
 
 use broker::Broker;
+use folder::Folder;
 pub use guest::Guest;
 use observer::Observer;
 use told::Told;
@@ -146,12 +148,9 @@ pub fn run(
     }
     let broker = Broker::start(PARTITIONS)?;
     let bootstrap = broker.bootstrap();
-    let state_dir = StateDir::create()?;
-    let seat = Seat {
-        bootstrap: bootstrap.clone(),
-        partitions: PARTITIONS,
-        state_dir: state_dir.0.join("state"),
-    };
+    let folder = Folder::create()?;
+    let seat =
+        Seat { bootstrap: bootstrap.clone(), partitions: PARTITIONS, state_dir: folder.state() };
     let start = clock.now();
     let lines = traffic::lines(options.rate, options.seed, start).map_err(Error::Traffic)?;
     let produced = AtomicU64::new(0);
@@ -163,7 +162,7 @@ pub fn run(
     };
     let operator = Operator::connect(&topic_options).map_err(Error::Traffic)?;
     let hints = match &options.guest {
-        Some(guest) => state_dir.hints(guest, options.view)?,
+        Some(guest) => folder.hints(guest, options.view)?,
         None => Vec::new(),
     };
     let mut demo = Demo {
@@ -377,54 +376,6 @@ impl Operator {
         bytes.pop();
         self.commands += 1;
         self.publisher.publish(line, &bytes)
-    }
-}
-
-/// Folders of that many demos of one process (or left behind by its namesakes) may exist.
-const FOLDERS_MAX: u32 = 100;
-
-/// A folder of the system's temporary ones, removed in the end.
-struct StateDir(PathBuf);
-
-impl StateDir {
-    fn create() -> Result<StateDir, Error> {
-        let folder = std::env::temp_dir();
-        let paths = (1..=FOLDERS_MAX)
-            .map(|number| folder.join(format!("tollgate-demo-{}-{number}", std::process::id())));
-        let mut last = None;
-        for path in paths {
-            match std::fs::create_dir(&path) {
-                Ok(()) => return Ok(StateDir(path)),
-                Err(cause) => last = Some(cause),
-            }
-        }
-        let cause = last.expect("a folder was tried");
-        Err(Error::StateDir { place: folder.display().to_string(), cause })
-    }
-}
-
-impl StateDir {
-    /// What the viewer may try. A table has no room for long commands: there they are files.
-    fn hints(&self, guest: &Guest, view: View) -> Result<Vec<String>, Error> {
-        let mut hints = vec![format!("control plane and gate {}", guest.page())];
-        for step in guest.steps() {
-            let path = self.0.join(step.name);
-            let failed = |cause| Error::StateDir { place: path.display().to_string(), cause };
-            std::fs::write(&path, format!("{}\n", step.command)).map_err(failed)?;
-            hints.push(match view {
-                View::Table => format!("  sh {}  # {}", path.display(), step.why),
-                View::Lines | View::Nothing => format!("  {}  # {}", step.command, step.why),
-            });
-        }
-        Ok(hints)
-    }
-}
-
-impl Drop for StateDir {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "the demo's state was left behind");
-        }
     }
 }
 

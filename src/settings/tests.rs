@@ -1,3 +1,5 @@
+//! Claims about what commands add up to, by the commands themselves.
+
 use serde_json::json;
 
 use super::*;

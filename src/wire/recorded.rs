@@ -215,11 +215,13 @@ mod tests {
     #[test]
     fn what_the_fold_refuses_changes_no_setting() {
         let decoder = Decoder::new(&Options::default()).expect("a decoder");
+        let at = "2024-08-20T00:00:00Z";
+        let head = format!(r#""command_id":"c","account_id":"a","issued_at":"{at}""#);
         for line in [
-            "{}",
-            r#"{"type":"limit_set","command_id":"c","account_id":"a","issued_at":"2024-08-20T00:00:00Z"}"#,
-            r#"{"type":"profile_made","command_id":"c","account_id":"a","issued_at":"2024-08-20T00:00:00Z"}"#,
-            r#"{"type":"tick","now":"2024-08-20T00:00:00Z"}"#,
+            "{}".to_owned(),
+            format!(r#"{{"type":"limit_set",{head}}}"#),
+            format!(r#"{{"type":"profile_made",{head}}}"#),
+            format!(r#"{{"type":"tick","now":"{at}"}}"#),
         ] {
             assert_eq!(
                 decoder.decode_recorded(line.as_bytes()).expect("no registry"),

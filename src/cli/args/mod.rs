@@ -2,16 +2,19 @@
 //! Promise: parsing reads no file and no clock; a value that came through has the form its field
 //! says. What the flags mean beyond their form is resolved by the subcommand that takes them.
 
+mod generate;
+mod keys;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use generate::{Generate, Mix};
+pub use keys::{Keys, KeysOf, NewKey};
 
 use crate::config::LogLevel;
 use crate::demo::RATE_MAX;
-use crate::generate::{self, Share, Shares};
-use crate::time::Millis;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -93,48 +96,6 @@ pub struct StateDir {
     pub state_dir: PathBuf,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Make a key and print it, once: only its digest is recorded
-    New(NewKey),
-    /// List an account's keys: id, name, scopes, time of creation
-    List(KeysOf),
-    /// End a key; servers refuse it within a second
-    #[command(after_help = "Example:\n  tollgate keys revoke --account acme 6c1de6f24ee0d7c5")]
-    Revoke {
-        #[command(flatten)]
-        of: KeysOf,
-        /// The key's id, as `keys list` shows it
-        id: String,
-    },
-}
-
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
-Examples:
-  tollgate keys new --account acme
-  tollgate keys new --account acme --scopes gate --name sender-1")]
-pub struct NewKey {
-    #[command(flatten)]
-    pub of: KeysOf,
-    /// What the key may do, separated by commas: see, change settings, ask the gate
-    #[arg(long, value_delimiter = ',', default_values = ["read", "write", "gate"],
-          value_parser = parse_scope)]
-    pub scopes: Vec<crate::api::keys::Scope>,
-    /// A name for lists and the audit
-    #[arg(long)]
-    pub name: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct KeysOf {
-    #[command(flatten)]
-    pub file: ConfigFile,
-    /// Whose key it is
-    #[arg(long, value_name = "ACCOUNT")]
-    pub account: String,
-}
-
 /// Where the configuration is; without a file, the defaults and the environment count.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConfigFile {
@@ -199,87 +160,6 @@ pub struct Replay {
     /// End with exit code 3 if a line was rejected
     #[arg(long)]
     pub strict: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("target").required(true).args(["out", "topic"]))]
-#[command(after_help = "\
-The same seed and flags give the same bytes. The file's ending chooses compression: .gz, .zst.
-
-Examples:
-  tollgate generate --events 1000000 --seed 7 --out a.ndjson
-  tollgate generate --events 50000 --accounts 10 --garbage 5% --out - | tollgate replay --log -
-  tollgate generate --topic --config tollgate.toml --rate 2000")]
-pub struct Generate {
-    /// How many billed events; to the topics also without end, until Ctrl-C
-    #[arg(long, value_name = "N", required_unless_present = "topic")]
-    pub events: Option<u64>,
-    /// What the randomness starts from
-    #[arg(long, value_name = "S", default_value_t = generate::Options::default().seed)]
-    pub seed: u64,
-    /// Write to this file; - is standard output
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Write to the topics named in the configuration
-    #[arg(long)]
-    pub topic: bool,
-    #[command(flatten)]
-    pub file: ConfigFile,
-    /// Events per second, of the time they carry; to topics they are also sent at this rate.
-    /// Without it a file gets 5 per second, and topics are filled as fast as possible with events
-    /// that occur now
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub rate: Option<u64>,
-    /// When a file's first event occurs (RFC 3339); on topics it is the present
-    #[arg(long, value_name = "TIME", default_value_t = generate::Options::default().start,
-          conflicts_with = "topic", value_parser = parse_time)]
-    pub start: Millis,
-    #[command(flatten)]
-    pub mix: Mix,
-}
-
-/// What the traffic is made of; defaults are those of the generator.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Mix (a share is written 0.01 or 1%)")]
-pub struct Mix {
-    /// Different accounts
-    #[arg(long, value_name = "N", default_value_t = generate::Options::default().accounts)]
-    pub accounts: u32,
-    /// Messaging profiles of each account
-    #[arg(long, value_name = "N",
-          default_value_t = generate::Options::default().profiles_per_account)]
-    pub profiles: u32,
-    /// Exponent of the Zipf distribution over accounts and profiles; 0 spreads evenly
-    #[arg(long, value_name = "S", default_value_t = generate::Options::default().zipf_exponent)]
-    pub zipf: f64,
-    /// Limits that an account opens with, at most; 0 for traffic without commands
-    #[arg(long, value_name = "N",
-          default_value_t = generate::Options::default().limits_per_account)]
-    pub limits: u32,
-    /// Share of events sent twice
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().duplicates)]
-    pub duplicates: Share,
-    /// Share of events with the id of an earlier one and another cost
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().conflicts)]
-    pub conflicts: Share,
-    /// Share of events that occurred up to 36 hours before they are recorded
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().late)]
-    pub late: Share,
-    /// Share of events that occur up to 23 hours after they are recorded
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().early)]
-    pub early: Share,
-    /// Share of corrections (negative cost)
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().corrections)]
-    pub corrections: Share,
-    /// Share of lines that must be rejected, in many ways
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().garbage)]
-    pub garbage: Share,
-    /// Share of messages with the purpose otp
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().otp)]
-    pub otp: Share,
-    /// Share of commands that change or remove a limit on the way
-    #[arg(long, value_name = "SHARE", default_value_t = Shares::default().changes)]
-    pub changes: Share,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -363,15 +243,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         }
         _ => Err("expected more than 0 and at most 366 days".to_owned()),
     }
-}
-
-fn parse_scope(text: &str) -> Result<crate::api::keys::Scope, String> {
-    let known = || "expected read, write or gate".to_owned();
-    crate::api::keys::Scope::parse(text).ok_or_else(known)
-}
-
-fn parse_time(text: &str) -> Result<Millis, String> {
-    Millis::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ listen = "{}"
     pub fn start(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("a log opens");
         let child = Command::new(tollgate())
-            .args(["run", "--config", text(&self.config)])
+            .args(["run", "--roles", "engine", "--config", text(&self.config)])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log opens"))
             .stderr(log)

@@ -9,6 +9,8 @@ use super::{Error, View};
 /// Folders of that many demos of one process (or left behind by its namesakes) may exist.
 const FOLDERS_MAX: u32 = 100;
 
+const STATE: &str = "state";
+
 /// A folder of the system's temporary ones, removed in the end.
 pub struct Folder(PathBuf);
 
@@ -19,7 +21,8 @@ impl Folder {
             .map(|number| folder.join(format!("tollgate-demo-{}-{number}", std::process::id())));
         let mut last = None;
         for path in paths {
-            match std::fs::create_dir(&path) {
+            let made = std::fs::create_dir(&path);
+            match made.and_then(|()| std::fs::create_dir(path.join(STATE))) {
                 Ok(()) => return Ok(Folder(path)),
                 Err(cause) => last = Some(cause),
             }
@@ -28,9 +31,9 @@ impl Folder {
         Err(Error::StateDir { place: folder.display().to_string(), cause })
     }
 
-    /// Where the engine keeps its state; made by it.
+    /// Where the engine keeps its state.
     pub fn state(&self) -> PathBuf {
-        self.0.join("state")
+        self.0.join(STATE)
     }
 
     /// What the viewer may try. A table has no room for long commands: there they are files.

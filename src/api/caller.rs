@@ -124,3 +124,53 @@ fn scope_of(method: &Method, path: &str) -> Scope {
         Scope::Write
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_its_own_rate() {
+        let rates = Rates::new(1, 2);
+        assert_eq!((rates.check("a"), rates.check("a")), (Ok(()), Ok(())));
+        let refused = rates.check("a").expect_err("the third at once");
+        assert_eq!(refused.kind, Kind::TooMany);
+        assert!((1..=2).contains(&refused.retry_after_s.expect("it says when")));
+        assert_eq!(rates.check("b"), Ok(()));
+    }
+
+    #[test]
+    fn a_key_comes_in_either_header() {
+        let presented_in = |name: &'static str, value: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                header::HeaderName::from_static(name),
+                header::HeaderValue::from_static(value),
+            )]);
+            presented(&headers).map(str::to_owned)
+        };
+        for (name, value) in
+            [("authorization", "Bearer k"), ("authorization", "bearer  k"), ("x-auth-token", "k ")]
+        {
+            assert_eq!(presented_in(name, value).as_deref(), Some("k"), "{name}: {value}");
+        }
+        for (name, value) in [("authorization", "Basic k"), ("authorization", "k"), ("cookie", "k")]
+        {
+            assert_eq!(presented_in(name, value), None, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn asking_the_gate_is_a_scope_of_its_own() {
+        for (method, path, scope) in [
+            (Method::GET, "/v2/blocks", Scope::Read),
+            (Method::HEAD, "/v2/blocks", Scope::Read),
+            (Method::PUT, "/v2/otp/limit", Scope::Write),
+            (Method::DELETE, "/v2/otp/limit", Scope::Write),
+            (Method::POST, "/v2/gate/check", Scope::Gate),
+            (Method::POST, "/v2/messages", Scope::Gate),
+            (Method::GET, "/v2/messaging_profiles", Scope::Read),
+        ] {
+            assert_eq!(scope_of(&method, path), scope, "{method} {path}");
+        }
+    }
+}

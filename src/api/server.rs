@@ -122,3 +122,61 @@ fn describe_keys(description: &mut utoipa::openapi::OpenApi) {
     let token = ApiKey::Header(ApiKeyValue::new("X-Auth-Token"));
     components.add_security_scheme("token", SecurityScheme::ApiKey(token));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpStream};
+
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn ask(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).expect("connected");
+        let request = "GET /v2/slow HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+
+    /// One request is answered at a time, and for at most 200 ms.
+    #[test]
+    fn a_request_beyond_the_bounds_is_told_so() {
+        let (places, entered) = (Arc::new(Semaphore::new(1)), Arc::new(Notify::new()));
+        let inside = Arc::clone(&entered);
+        let routes = Router::new()
+            .route(
+                "/v2/slow",
+                get(move || async move {
+                    inside.notify_one();
+                    std::future::pending::<StatusCode>().await
+                }),
+            )
+            .layer(middleware::from_fn(move |request: Request, next: Next| {
+                bounded(Duration::from_millis(200), Arc::clone(&places), request, next)
+            }))
+            .layer(middleware::from_fn(fault::dress));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        runtime.spawn(async move { axum::serve(listener, routes).await });
+        let first = std::thread::spawn(move || ask(address));
+        runtime.block_on(entered.notified());
+        let second = ask(address);
+        assert!(second.starts_with("HTTP/1.1 503"), "{second}");
+        assert!(second.contains("retry-after: 1"), "{second}");
+        let first = first.join().expect("it was answered");
+        assert!(first.starts_with("HTTP/1.1 504"), "{first}");
+        assert!(first.contains("\"code\":\"not_in_time\""), "{first}");
+        assert!(ask(address).starts_with("HTTP/1.1 504"), "the place is free again");
+    }
+}

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::{commands, tail_options};
+use super::api::{commands, tail_options, takes_json};
 use super::args::{Keys, KeysOf, NewKey};
 use super::config::load;
 use super::engine::decoder;
@@ -33,6 +33,7 @@ fn make(new: &NewKey) -> Result<Exit, Error> {
         return Err(Error::usage("--account has 1 to 128 characters"));
     }
     let config = load(&new.of.file)?.config;
+    takes_json(&config)?;
     let key = keys::NewKey::make();
     record(&config, &new.of.account, &key.setting(&new.scopes, new.name.as_deref()))?;
     print(&format!("{}\n", key.key))?;
@@ -52,6 +53,7 @@ fn list(of: &KeysOf) -> Result<Exit, Error> {
 
 fn revoke(of: &KeysOf, id: &str) -> Result<Exit, Error> {
     let config = load(&of.file)?.config;
+    takes_json(&config)?;
     if settings(&config, &of.account)?.document(KEY, id).is_none() {
         return Err(Error::usage(format!("account {} has no key {id}", of.account))
             .remedy(format!("tollgate keys list --account {} shows them", of.account)));

@@ -60,7 +60,7 @@ impl Server {
     /// The control plane's routes for these roles; `None` for a process that only folds.
     ///
     /// # Errors
-    /// When a client cannot be made, or commands in JSON would not be read.
+    /// When a client cannot be made, or a topic is missing.
     pub fn routes(
         &self,
         config: &Config,

@@ -40,8 +40,8 @@ pub struct ApiOptions {
     /// Bytes of a request's body; beyond, 413. Files to upload have a bound of their own.
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub body_bytes_max: usize,
-    /// Requests of one API key a second, over time; beyond, 429. The gate's paths are not bounded by
-    /// it: a send path asks for every message.
+    /// Requests of one API key a second, over time; beyond, 429. The gate's paths are not bounded
+    /// by it: a send path asks for every message.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests_per_second_max: u32,
     /// Requests of one API key that may come at once.

@@ -61,7 +61,8 @@ async fn list(
     State(control): State<Arc<Control>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Blocks>, Fault> {
-    let told = control.look(&caller.account_id, Look::default()).await?;
+    let limits = control.settings(&caller.account_id).limit_ids();
+    let told = control.look(&caller.account_id, Look { limits, ..Look::default() }).await?;
     let held = |limit: &LimitSeen| {
         let blocks = limit.blocks.iter();
         blocks.map(|held| (held.until, Block::of(limit, held))).collect::<Vec<_>>()

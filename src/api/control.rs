@@ -15,7 +15,7 @@ use super::fault::{Fault, Kind};
 use super::known::Known;
 use crate::engine::partition::{Ask, Told};
 use crate::engine::runner::Desk;
-use crate::fold::{BUILT_IN, Look};
+use crate::fold::Look;
 use crate::settings::Account;
 use crate::tail::SharedClock;
 use crate::time::Millis;
@@ -82,8 +82,7 @@ impl Control {
         turn.lock_owned().await
     }
 
-    /// What the fold knows of the account now. `account_id` and `at` of the look are filled in;
-    /// without limits in it, all that are set are looked at, and the built-in one.
+    /// What the fold knows of the account now. `account_id` and `at` of the look are filled in.
     ///
     /// # Errors
     /// `Unavailable` while the partition has no owner here, `Late` when it does not answer in time.
@@ -99,12 +98,6 @@ impl Control {
     ) -> Result<Told, Fault> {
         look.account_id = account_id.into();
         look.at = self.now();
-        if look.limits.is_empty() {
-            look.limits = self.settings(account_id).limits.keys().cloned().collect();
-            if !look.limits.iter().any(|id| id == BUILT_IN) {
-                look.limits.push(BUILT_IN.into());
-            }
-        }
         let (tell, told) = oneshot::channel();
         let tell = Box::new(|answer| {
             // Who asked may have given up.
@@ -170,8 +163,8 @@ impl Control {
         };
         let partition = self.partition(account_id);
         let known = timeout(self.timeout, self.known.passed(partition, behind));
-        let any = Look { limits: vec![BUILT_IN.into()], ..Look::default() };
-        let (known, folded) = tokio::join!(known, self.look_after(account_id, any, behind));
+        let nothing = Look::default();
+        let (known, folded) = tokio::join!(known, self.look_after(account_id, nothing, behind));
         if known.is_err() {
             return Err(Fault::new(
                 Kind::Late,

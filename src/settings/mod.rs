@@ -8,6 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde_json::{Map, Value};
 
+use crate::fold::BUILT_IN;
 use crate::fold::event::Change;
 use crate::fold::limit::LimitSpec;
 use crate::time::Millis;
@@ -150,6 +151,14 @@ impl Account {
         let of_kind =
             self.documents.range(from..).take_while(move |((other, _), _)| *other == kind);
         of_kind.map(|((_, id), document)| (id.as_str(), document))
+    }
+
+    /// Ids of all its limits, the built-in one among them.
+    #[must_use]
+    pub fn limit_ids(&self) -> Vec<CompactString> {
+        let built_in = CompactString::const_new(BUILT_IN);
+        let is_set = self.limits.contains_key(&built_in);
+        self.limits.keys().cloned().chain((!is_set).then_some(built_in)).collect()
     }
 
     fn set_limit(&mut self, spec: &LimitSpec, recorded: &Recorded) -> Step {

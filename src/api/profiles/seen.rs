@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::fold::limit::ScopeKind;
-use crate::fold::{BUILT_IN, Calendar, Look, Total};
+use crate::fold::{Calendar, Look, Total};
 use crate::settings::{Account, Document};
 use crate::time::{Day, Millis};
 
@@ -44,7 +44,6 @@ fn until(deletion: &Document) -> Millis {
 #[must_use]
 pub fn look_ahead(profile_id: &str, now: Millis) -> Look {
     Look {
-        limits: vec![BUILT_IN.into()],
         totals: vec![(spend_limit::scope(profile_id), Calendar::Day(now.day().next()))],
         ..Look::default()
     }
@@ -75,12 +74,7 @@ pub fn look_for_all(account: &Account, now: Millis) -> Look {
     let first = account.documents(DELETED).map(|(_, deletion)| until(deletion)).min();
     let days = first.into_iter().flat_map(|first| windows(Some(first), now));
     let days = days.filter(|window| matches!(window, Calendar::Day(_)));
-    Look {
-        // Without one in it, all limits would be looked at.
-        limits: vec![BUILT_IN.into()],
-        all_in: windows(None, now).chain(days).collect(),
-        ..Look::default()
-    }
+    Look { all_in: windows(None, now).chain(days).collect(), ..Look::default() }
 }
 
 /// The profiles that exist because they were billed, whether they were created or not.

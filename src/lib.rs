@@ -38,6 +38,8 @@ pub mod gate;
 pub mod generate;
 pub mod journal;
 pub mod money;
+#[cfg(feature = "notify")]
+pub mod notify;
 #[cfg(feature = "files")]
 pub mod replay;
 pub mod settings;

@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
 /// RocksDB and without the engine.
 const ASIDE: &[(&str, &[&str])] = &[
     ("gate", &["money", "time", "error", "fold", "wire", "telemetry", "tail"]),
-    ("notify", &["money", "time", "error", "fold", "wire", "telemetry"]),
+    ("notify", &["money", "time", "error", "fold", "wire", "telemetry", "tail", "settings"]),
 ];
 
 /// All that the fold may lean on: arithmetic and plain types.

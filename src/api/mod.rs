@@ -19,7 +19,6 @@ pub mod fault;
 pub mod forward;
 pub mod gate;
 pub mod keys;
-pub mod known;
 mod named;
 mod number;
 pub mod ops;

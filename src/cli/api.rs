@@ -13,13 +13,13 @@ use crate::api::commands::{self, Commands};
 use crate::api::control::Control;
 use crate::api::forward::Forward;
 use crate::api::gate::UpstreamOptions;
-use crate::api::known::Known;
 use crate::api::owners::Owners;
 use crate::api::server::{self, Bounds, Parts};
 use crate::config::{self, Config, InputFormat};
 use crate::engine::runner::Setup;
 use crate::error::Error;
 use crate::gate::{self, WhenStale};
+use crate::settings::known::Known;
 use crate::tail::{self, SharedClock, Start};
 use crate::telemetry::{SystemClock, Telemetry};
 

@@ -2,6 +2,9 @@
 //! pure fold of the command topic, in its order; what the engine refuses changes nothing here. It
 //! knows no totals and no blocks: those are the engine's.
 
+#[cfg(feature = "notify")]
+pub mod known;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 

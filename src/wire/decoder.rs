@@ -16,6 +16,7 @@ use super::avro::{Fingerprint, fingerprint};
 use super::block::{self, BlockSeen};
 use super::inbound::{self, Inbound};
 use super::json::decode_line;
+use super::notice::{self, Notice};
 use super::recorded::{self, Recorded};
 use super::registry::Registry;
 use super::{Decoded, Error, InputFormat, RegistryOptions};
@@ -37,7 +38,7 @@ type Planned = HashMap<(RecordKind, u32), Result<Arc<Plan>, String>, FixedState>
 /// Plans by fingerprint.
 type Known = HashMap<(RecordKind, Fingerprint), Arc<Plan>, FixedState>;
 
-/// Decodes billed events, commands, block records and inbound messages. Clone it for each thread.
+/// Decodes what stands on the topics. Clone it for each thread.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     format: InputFormat,
@@ -110,6 +111,20 @@ impl Decoder {
             Frame::Json => inbound::from_json(bytes),
             Frame::Avro(plan, datum) => inbound::from_avro(plan, datum),
             Frame::None(why) => Err(Error::Inbound(why)),
+        })?
+    }
+
+    /// A record of the topic of limits reached or of thresholds crossed.
+    ///
+    /// # Errors
+    /// `Error::Registry`: try again. `Error::Notice` when it is no such record.
+    pub fn decode_notice(&self, bytes: &[u8], reached: bool) -> Result<Notice, Error> {
+        let kind = if reached { RecordKind::Reached } else { RecordKind::Crossed };
+        self.framed(kind, bytes, |frame| match frame {
+            Frame::Json => notice::from_json(bytes),
+            Frame::Avro(plan, datum) if reached => notice::reached_from_avro(plan, datum),
+            Frame::Avro(plan, datum) => notice::crossed_from_avro(plan, datum),
+            Frame::None(why) => Err(Error::Notice(why)),
         })?
     }
 

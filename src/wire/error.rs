@@ -21,6 +21,8 @@ pub enum Error {
     Inbound(String),
     #[error("record of block state: {0}")]
     BlockState(String),
+    #[error("record of a decision: {0}")]
+    Notice(String),
 }
 
 impl Error {

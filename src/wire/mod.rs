@@ -15,6 +15,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod inbound;
+mod notice;
 mod raw;
 mod recorded;
 #[cfg(feature = "engine")]
@@ -35,6 +36,7 @@ pub use decoder::{Decoder, Options};
 pub use encoder::{Encoder, Topics};
 pub use error::Error;
 pub use inbound::Inbound;
+pub use notice::{Notice, What};
 pub use recorded::{Head, Recorded, Setting, limit_value};
 pub use shown_lines::Issued;
 

@@ -22,15 +22,21 @@ pub enum RecordKind {
     Block,
     /// Of the topic of inbound messages.
     Inbound,
+    /// Of the topic of limits reached.
+    Reached,
+    /// Of the topic of thresholds crossed.
+    Crossed,
 }
 
 impl RecordKind {
-    pub const ALL: [RecordKind; 5] = [
+    pub const ALL: [RecordKind; 7] = [
         RecordKind::Billed,
         RecordKind::Command,
         RecordKind::Tick,
         RecordKind::Block,
         RecordKind::Inbound,
+        RecordKind::Reached,
+        RecordKind::Crossed,
     ];
     /// What a log holds.
     pub const LINES: [RecordKind; 3] = [RecordKind::Billed, RecordKind::Command, RecordKind::Tick];
@@ -42,6 +48,8 @@ impl RecordKind {
             RecordKind::Tick => &schemas::TICK,
             RecordKind::Block => &schemas::BLOCK_CHANGED,
             RecordKind::Inbound => &schemas::INBOUND_MESSAGE,
+            RecordKind::Reached => &schemas::LIMIT_REACHED,
+            RecordKind::Crossed => &schemas::THRESHOLD_CROSSED,
         }
     }
 
@@ -53,6 +61,8 @@ impl RecordKind {
             RecordKind::Tick => "ticks",
             RecordKind::Block => "block records",
             RecordKind::Inbound => "inbound messages",
+            RecordKind::Reached => "limits reached",
+            RecordKind::Crossed => "thresholds crossed",
         }
     }
 }
@@ -95,9 +105,11 @@ fn judge(kind: RecordKind, datum: Datum<'_>) -> Decoded<'_> {
     match kind {
         RecordKind::Command => command(&fields),
         RecordKind::Tick => tick(&fields),
-        RecordKind::Billed | RecordKind::Block | RecordKind::Inbound => {
-            undecodable("this is no line".to_owned())
-        }
+        RecordKind::Billed
+        | RecordKind::Block
+        | RecordKind::Inbound
+        | RecordKind::Reached
+        | RecordKind::Crossed => undecodable("this is no line".to_owned()),
     }
 }
 

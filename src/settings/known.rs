@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::settings::Settings;
+use super::Settings;
 use crate::tail::{self, Record, SharedClock, Tail, Taken};
 use crate::wire::Decoder;
 

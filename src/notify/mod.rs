@@ -3,9 +3,17 @@
 //! crash forgets nothing and repeats nothing that was acknowledged; no target inside a private
 //! network is ever connected to unless it was allowed.
 
+pub mod backoff;
 pub mod channel;
+pub mod delivery;
 pub mod http;
+pub mod ledger;
 pub mod mail;
+pub mod plan;
+pub mod record;
+#[cfg(test)]
+mod samples;
 pub mod signing;
+mod text;
 pub mod webhook;
 pub mod words;

@@ -40,6 +40,8 @@ pub struct Notice {
     pub current: Amount,
     /// The time of the step.
     pub now: Millis,
+    /// The offset of the command that caused it; none for other causes, and not kept.
+    pub command_offset: Option<u64>,
 }
 
 /// What happened.
@@ -81,6 +83,14 @@ struct Fields {
     before: String,
     current: String,
     now: String,
+    #[serde(skip_serializing)]
+    cause: Option<CauseFields>,
+}
+
+#[derive(Deserialize)]
+struct CauseFields {
+    kind: String,
+    position: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,13 +119,14 @@ pub(super) fn from_json(bytes: &[u8]) -> Result<Notice, Error> {
 /// A record of the topic of limits reached.
 pub(super) fn reached_from_avro(plan: &Plan, bytes: &[u8]) -> Result<Notice, Error> {
     let fields = record(plan, bytes)?;
-    let [head @ .., _arming, action, configured_limit, before, current, now, _cause] =
+    let [head @ .., _arming, action, configured_limit, before, current, now, cause] =
         fields.as_slice()
     else {
         unreachable!("a plan gives the fields of our schema in its order");
     };
     let told = Fields {
         action: action.text().map(str::to_owned),
+        cause: CauseFields::of(cause),
         ..Fields::from_datums(head, [configured_limit, before, current, now])?
     };
     told.read().map_err(Error::Notice)
@@ -124,7 +135,7 @@ pub(super) fn reached_from_avro(plan: &Plan, bytes: &[u8]) -> Result<Notice, Err
 /// A record of the topic of thresholds crossed.
 pub(super) fn crossed_from_avro(plan: &Plan, bytes: &[u8]) -> Result<Notice, Error> {
     let fields = record(plan, bytes)?;
-    let [head @ .., _arming, threshold, direction, highest, limit, before, current, now, _cause] =
+    let [head @ .., _arming, threshold, direction, highest, limit, before, current, now, cause] =
         fields.as_slice()
     else {
         unreachable!("a plan gives the fields of our schema in its order");
@@ -133,6 +144,7 @@ pub(super) fn crossed_from_avro(plan: &Plan, bytes: &[u8]) -> Result<Notice, Err
         threshold: threshold.whole().and_then(|percent| u8::try_from(percent).ok()),
         direction: direction.text().map(str::to_owned),
         highest: highest.boolean(),
+        cause: CauseFields::of(cause),
         ..Fields::from_datums(head, [limit, before, current, now])?
     };
     told.read().map_err(Error::Notice)
@@ -143,6 +155,23 @@ fn record<'a>(plan: &Plan, bytes: &'a [u8]) -> Result<Vec<Datum<'a>>, Error> {
         Ok(Datum::Record(fields)) => Ok(fields),
         Ok(_) => Err(Error::Notice("no record".to_owned())),
         Err(Unfit(why)) => Err(Error::Notice(*why)),
+    }
+}
+
+impl CauseFields {
+    fn of(datum: &Datum<'_>) -> Option<CauseFields> {
+        let Datum::Record(fields) = datum else { return None };
+        let [kind, _event_id, _occurred_at, _command_id, position] = fields.as_slice() else {
+            unreachable!("a plan gives the fields of our schema in its order");
+        };
+        let position = position.text().map(str::to_owned);
+        Some(CauseFields { kind: kind.text()?.to_owned(), position })
+    }
+
+    /// Behind the colon of `topic/partition:offset`.
+    fn command_offset(&self) -> Option<u64> {
+        let position = self.position.as_deref().filter(|_| self.kind == "command")?;
+        position.rsplit_once(':')?.1.parse().ok()
     }
 }
 
@@ -176,6 +205,7 @@ impl Fields {
             before: notice.before.to_string(),
             current: notice.current.to_string(),
             now: notice.now.to_string(),
+            cause: None,
         }
     }
 
@@ -215,6 +245,7 @@ impl Fields {
             before: text(before, "before")?,
             current: text(current, "current")?,
             now: time(now).ok_or_else(|| Error::Notice("now: required".to_owned()))?,
+            cause: None,
         })
     }
 
@@ -254,6 +285,7 @@ impl Fields {
             before: amount("before", &self.before)?,
             current: amount("current", &self.current)?,
             now: time("now", &self.now)?,
+            command_offset: self.cause.and_then(|cause| cause.command_offset()),
             account_id: self.account_id,
             limit_id: self.limit_id,
             limit_version: self.limit_version,

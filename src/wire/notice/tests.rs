@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fold::decision::{Cause, Decision, Evidence, LimitReached, ThresholdCrossed};
+use crate::fold::event::Position;
 use crate::fold::limit::{ScopeKind, Window};
 use crate::wire::{Decoder, Encoder, Options, OutputFormat, Topics};
 
@@ -18,7 +19,10 @@ fn evidence() -> Evidence {
         before: Amount::Cost(Money::parse("9.98").expect("money")),
         current: Amount::Cost(Money::parse("10.0225").expect("money")),
         now: Millis(1_724_181_428_918),
-        cause: Cause::WindowEnd,
+        cause: Cause::Command {
+            command_id: "c1".into(),
+            position: Position { source: "commands/2".into(), at: 41 },
+        },
     }
 }
 
@@ -42,6 +46,7 @@ fn notice(what: What, bounds: Option<Bounds>) -> Notice {
         before: evidence.before,
         current: evidence.current,
         now: evidence.now,
+        command_offset: Some(41),
     }
 }
 
@@ -72,8 +77,9 @@ fn what_the_engine_writes_is_read_in_every_format() {
 }
 
 #[test]
-fn a_notice_is_kept_as_it_was_read() {
-    let kept = notice(What::Reached { action: Action::Alert }, bounds());
+fn a_notice_is_kept_without_its_cause() {
+    let mut kept = notice(What::Reached { action: Action::Alert }, bounds());
+    kept.command_offset = None;
     let text = serde_json::to_string(&kept).expect("JSON");
     assert!(text.contains(r#""window_end":"2024-08-21T00:00:00.000+00:00""#), "{text}");
     assert_eq!(serde_json::from_str::<Notice>(&text).expect("a notice"), kept);

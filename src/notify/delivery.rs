@@ -21,8 +21,10 @@ pub struct Delivery {
     /// When it is tried next.
     #[serde(with = "text::time")]
     pub next_at: Millis,
-    /// What was tried, oldest first.
+    /// What was tried, oldest first. A round may try two: a webhook and its failover.
     pub attempts: Vec<Attempt>,
+    /// Rounds of attempts that failed.
+    pub rounds: usize,
 }
 
 /// Who is told. Addresses of webhooks and Slack are those of the settings at each attempt: whoever
@@ -91,7 +93,7 @@ impl Delivery {
     #[must_use]
     pub fn new(notice: Notice, target: Target, now: Millis) -> Delivery {
         let id = Delivery::id_of(notice.id, &target);
-        Delivery { id, target, notice, next_at: now, attempts: Vec::new() }
+        Delivery { id, target, notice, next_at: now, attempts: Vec::new(), rounds: 0 }
     }
 
     /// The id of what tells `target` of a decision: UUID v5 in the namespace of decisions.

@@ -19,6 +19,14 @@ pub struct Ledger {
     told: BTreeMap<String, Told>,
 }
 
+/// What is known of a delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    Unknown,
+    Pending(Box<Delivery>),
+    Ended,
+}
+
 impl Ledger {
     /// Takes the next record of the partition; without `record` it is a tombstone.
     pub fn apply(&mut self, key: &str, record: Option<Record>) {
@@ -59,20 +67,18 @@ impl Ledger {
         }
     }
 
-    /// Whether it was planned, ended or not.
     #[must_use]
-    pub fn knows(&self, id: Uuid) -> bool {
-        self.pending.contains_key(&id) || self.ended.contains_key(&id)
+    pub fn state_of(&self, id: Uuid) -> State {
+        match self.pending.get(&id) {
+            Some(delivery) => State::Pending(delivery.clone()),
+            None if self.ended.contains_key(&id) => State::Ended,
+            None => State::Unknown,
+        }
     }
 
     /// What is still to be delivered.
     pub fn pending(&self) -> impl Iterator<Item = &Delivery> {
         self.pending.values().map(Box::as_ref)
-    }
-
-    #[must_use]
-    pub fn pending_count(&self) -> usize {
-        self.pending.len()
     }
 
     /// When the endpoint said that it wants nothing any more.

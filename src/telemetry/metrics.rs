@@ -11,6 +11,7 @@ use prometheus::{
 
 use super::families::{Counters, Gauges, histogram, seconds};
 use super::gate::{GateGauges, GateMetrics, GateSeen};
+use super::notify::{self, NotifyMetrics, NotifySeen};
 use crate::fold::decision::{BlockChanged, Cause, Decision};
 use crate::fold::event::Reason;
 use crate::fold::limit::Amount;
@@ -30,6 +31,7 @@ pub struct Metrics {
     gauges: Gauges,
     memory_bytes: IntGauge,
     pub gate: GateMetrics,
+    pub notify: NotifyMetrics,
     /// Seconds to fold one batch.
     pub fold_seconds: Histogram,
     /// Seconds from sending a journal record to its acknowledgement.
@@ -103,6 +105,7 @@ impl Metrics {
         Metrics {
             memory_bytes,
             gate: GateMetrics::declare(&all),
+            notify: NotifyMetrics::declare(&all),
             counters: Counters::declare(&all),
             gauges: Gauges::declare(&all),
             fold_seconds: seconds(&all, "tollgate_fold_seconds", "Time to fold one batch."),
@@ -150,6 +153,11 @@ impl Metrics {
         if self.registry.register(Box::new(GateGauges::new(Arc::new(ask)))).is_err() {
             tracing::warn!("a second gate of this process does not show in its metrics");
         }
+    }
+
+    /// Shows what `ask` says of the notifier from now on; a second one of the process is not shown.
+    pub fn watch_notify(&self, ask: impl Fn() -> NotifySeen + Send + Sync + 'static) {
+        notify::watch(&self.registry, ask);
     }
 
     /// The metrics of one partition, from its assignment on.

@@ -16,6 +16,8 @@ mod health;
 mod log;
 #[cfg(feature = "engine")]
 mod metrics;
+#[cfg(feature = "notify")]
+pub mod notify;
 
 pub use clock::{Stopwatch, SystemClock};
 #[cfg(feature = "engine")]
@@ -26,6 +28,8 @@ pub use health::{Heartbeat, Heartbeats, PartitionHealth, Readiness};
 pub use log::log_to_stderr;
 #[cfg(feature = "engine")]
 pub use metrics::{Metrics, PartitionMetrics};
+#[cfg(feature = "notify")]
+pub use self::notify::{NotifyMetrics, NotifySeen};
 
 /// Everything that a role reports to, shared with the operations server.
 #[cfg(feature = "engine")]

@@ -9,6 +9,7 @@ mod demo;
 mod engine;
 mod generate;
 mod keys;
+mod notify;
 mod replay;
 mod run;
 mod server;
@@ -61,6 +62,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Keys(command) => {
             log.start_quiet();
             keys::run(&command)
+        }
+        Command::Notify(command) => {
+            log.start_quiet();
+            notify::run(&command)
         }
         Command::State(command) => {
             log.start_quiet();

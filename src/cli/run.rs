@@ -30,7 +30,13 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     let engine_setup = engine.as_ref().map(|(setup, _)| setup);
     let api = server.routes(&config, partitions, &args.roles, engine_setup, &telemetry)?;
     server.serve(&config, &telemetry, api);
+    let notifier = if args.roles.contains(&Role::Notify) {
+        server.notifier(&config, partitions, &telemetry)?
+    } else {
+        None
+    };
     let outcome = work(engine, &stop);
+    drop(notifier);
     // Whatever still waits for the signal may go too.
     stop.raise();
     // It outlives the engine, so that the way down can be watched.

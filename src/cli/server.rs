@@ -8,12 +8,13 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::api;
 use super::args::Role;
+use super::{api, notify};
 use crate::api::ops::{self, Ops};
 use crate::config::{Config, HttpOptions};
 use crate::engine::runner::Setup;
 use crate::error::Error;
+use crate::notify::Notifier;
 use crate::telemetry::Telemetry;
 
 /// How long its readers may take to end.
@@ -74,6 +75,20 @@ impl Server {
         }
         let _inside = self.runtime.enter();
         api::router(config, partitions, roles, engine, telemetry).map(Some)
+    }
+
+    /// The notifier, if it is configured; it works on this server's runtime.
+    ///
+    /// # Errors
+    /// When a key of the configuration is wrong, or a topic is missing.
+    pub fn notifier(
+        &self,
+        config: &Config,
+        partitions: usize,
+        telemetry: &Telemetry,
+    ) -> Result<Option<Notifier>, Error> {
+        let _inside = self.runtime.enter();
+        notify::start(config, partitions, telemetry)
     }
 
     /// Serves from now on, until `end`.

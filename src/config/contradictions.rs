@@ -54,6 +54,7 @@ pub(super) fn between_keys(config: &Config) -> Vec<Contradiction> {
     let mut found = Vec::new();
     same_topics(config, &mut found);
     registry(config, &mut found);
+    mail(config, &mut found);
     if config.engine.batch_bytes_max > config.engine.memory_bytes_max / 4 {
         found.push(Contradiction {
             keys: vec!["engine.batch_bytes_max", "engine.memory_bytes_max"],
@@ -78,6 +79,9 @@ fn same_topics(config: &Config, found: &mut Vec<Contradiction>) {
         ("topics.block_state", &topics.block_state),
         ("topics.dead_letter", &topics.dead_letter),
         ("topics.received", &topics.received),
+        ("topics.deliveries", &topics.deliveries),
+        ("topics.undelivered", &topics.undelivered),
+        ("topics.sms_requests", &topics.sms_requests),
     ];
     let mut keys_of: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
     for (key, topic) in named {
@@ -88,6 +92,24 @@ fn same_topics(config: &Config, found: &mut Vec<Contradiction>) {
             message: format!("{} are all {topic:?}", keys.join(" and ")),
             remedy: "give each its own topic".to_owned(),
             keys,
+        });
+    }
+}
+
+fn mail(config: &Config, found: &mut Vec<Contradiction>) {
+    let notify = &config.notify;
+    if notify.smtp_url.is_some() != notify.mail_from.is_some() {
+        found.push(Contradiction {
+            keys: vec!["notify.smtp_url", "notify.mail_from"],
+            message: "notify.smtp_url and notify.mail_from need each other".to_owned(),
+            remedy: "set both to send mails, or neither".to_owned(),
+        });
+    }
+    if notify.smtp_password.is_some() && notify.smtp_user.is_none() {
+        found.push(Contradiction {
+            keys: vec!["notify.smtp_password", "notify.smtp_user"],
+            message: "notify.smtp_password is set without a user".to_owned(),
+            remedy: "set notify.smtp_user too".to_owned(),
         });
     }
 }

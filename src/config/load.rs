@@ -321,7 +321,7 @@ impl<'s> Layers<'s> {
 
 /// Whether a value must not be shown.
 pub(super) fn is_secret(path: &str) -> bool {
-    let words = ["password", "secret", ".pem", "oauthbearer.config", "jaas"];
+    let words = ["authorization", "password", "secret", ".pem", "oauthbearer.config", "jaas"];
     words.iter().any(|word| path.contains(word))
 }
 

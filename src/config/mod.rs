@@ -11,6 +11,7 @@ mod client;
 mod contradictions;
 mod fault;
 mod load;
+mod notify;
 mod options;
 mod print;
 mod rules;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use fault::{Fault, Faults, Place};
 pub use load::{Loaded, PREFIX, load, load_bytes, variables};
+pub use notify::NotifyOptions;
 pub use options::*;
 pub use print::print;
 pub use rules::schema;

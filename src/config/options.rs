@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::notify::NotifyOptions;
 use super::serve::{ApiOptions, GateOptions, HttpOptions};
 
 /// The configuration of a Tollgate process.
@@ -22,6 +23,7 @@ pub struct Config {
     pub http: HttpOptions,
     pub api: ApiOptions,
     pub gate: GateOptions,
+    pub notify: NotifyOptions,
     pub log: LogOptions,
 }
 
@@ -89,6 +91,15 @@ pub struct TopicsOptions {
     /// Inbound messages, read by the gate for `gate.session_rule`.
     #[schemars(extend("format" = "topic"))]
     pub received: String,
+    /// What is to be delivered by the notifier and what was, written and read; compacted.
+    #[schemars(extend("format" = "topic"))]
+    pub deliveries: String,
+    /// Notifications that were given up, with their whole story, written.
+    #[schemars(extend("format" = "topic"))]
+    pub undelivered: String,
+    /// Short messages that the carrier is asked to send, written.
+    #[schemars(extend("format" = "topic"))]
+    pub sms_requests: String,
     /// Partitions of every topic that `topics create` makes. It bounds how far work can be spread
     /// and cannot be changed later: accounts would move to other partitions. If the topic of
     /// billed events exists already, its count is taken instead.
@@ -302,6 +313,9 @@ impl Default for TopicsOptions {
             block_state: "tollgate.block-state".to_owned(),
             dead_letter: "tollgate.dead-letter".to_owned(),
             received: "messages.received".to_owned(),
+            deliveries: "tollgate.deliveries".to_owned(),
+            undelivered: "tollgate.undelivered".to_owned(),
+            sms_requests: "tollgate.sms-requests".to_owned(),
             partitions: 8,
             replication: 3,
             log_retention_days: None,

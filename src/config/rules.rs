@@ -113,20 +113,26 @@ impl<'s> Rule<'s> {
                 (least, None) => format!("a whole number, {least} or more"),
             };
         }
-        let one = match self.form() {
+        if let Some(item) = self.items() {
+            return format!("a list, each {}", item.expected());
+        }
+        match self.form() {
             Some(form) => form.expected().to_owned(),
             None => match (self.number("minLength"), self.number("maxLength")) {
                 (Some(least), Some(most)) => format!("a text of {least} to {most} characters"),
                 (Some(1), None) => "a text that is not empty".to_owned(),
                 _ => "a text".to_owned(),
             },
-        };
-        if self.may_be("array") { format!("a list, each {one}") } else { one }
+        }
+    }
+
+    /// The rule of a list's items.
+    fn items(self) -> Option<Rule<'s>> {
+        self.0.get("items").map(Rule).filter(|_| self.may_be("array"))
     }
 
     fn form(self) -> Option<Form> {
-        let inner = self.0.get("items").unwrap_or(self.0);
-        match inner.get("format").and_then(Value::as_str) {
+        match self.0.get("format").and_then(Value::as_str) {
             Some("host-port") => Some(Form::HostPort),
             Some("http-url") => Some(Form::HttpUrl),
             Some("topic") => Some(Form::Topic),
@@ -159,11 +165,11 @@ impl<'s> Rule<'s> {
     /// What is wrong with it, to go behind the key's name: `is 0`.
     pub fn check(self, value: Value) -> Result<Value, String> {
         match value {
-            Value::String(text) if self.may_be("array") => {
-                let items = text.split(',').map(|item| Value::from(item.trim())).collect();
-                self.check_list(items)
+            Value::String(text) if let Some(rule) = self.items() => {
+                let items = text.split(',').map(|item| rule.read_text(item.trim())).collect();
+                self.check_list(rule, items)
             }
-            Value::Array(items) if self.may_be("array") => self.check_list(items),
+            Value::Array(items) if let Some(rule) = self.items() => self.check_list(rule, items),
             Value::String(text) if self.may_be("string") => self.check_text(text),
             Value::Number(number) if self.may_be("integer") => {
                 let least = self.number("minimum").unwrap_or(0);
@@ -181,17 +187,15 @@ impl<'s> Rule<'s> {
         }
     }
 
-    fn check_list(self, items: Vec<Value>) -> Result<Value, String> {
+    fn check_list(self, rule: Rule<'_>, items: Vec<Value>) -> Result<Value, String> {
         if items.len() < self.number("minItems").map_or(0, |least| least as usize) {
             return Err("is an empty list".to_owned());
         }
-        for item in &items {
-            match item {
-                Value::String(text) if self.form().is_none_or(|form| form.fits(text)) => {}
-                other => return Err(format!("contains {}", spoken(other))),
-            }
-        }
-        Ok(Value::Array(items))
+        let check = |item: Value| {
+            let contained = format!("contains {}", spoken(&item));
+            rule.check(item).map_err(|_| contained)
+        };
+        Ok(Value::Array(items.into_iter().map(check).collect::<Result<_, _>>()?))
     }
 
     fn check_text(self, text: String) -> Result<Value, String> {

@@ -1,18 +1,15 @@
 //! The four ways to tell somebody. Promise: one call is one attempt; what is sent follows from the
 //! delivery and the settings, and nothing secret is in what comes back.
 
-use serde_json::Value;
-
 use super::channel::Outcome;
 use super::delivery::Delivery;
 use super::http::{Failure, Http};
 use super::mail::Mailer;
-use super::plan::{PREFERENCES, PROFILE};
+use super::plan::{PREFERENCES, texts};
 use super::signing::Keyring;
-use super::words::{self, About, Words};
 use super::webhook::Occasion;
+use super::words::{About, Words};
 use super::{slack, sms, webhook};
-use crate::fold::limit::ScopeKind;
 use crate::settings::Account;
 use crate::time::Millis;
 
@@ -28,8 +25,14 @@ const ANSWER_MAX: usize = 200;
 
 impl Channels {
     /// T4, T11: the body names the attempt and where it goes, and is signed.
-    pub async fn webhook(&self, delivery: &Delivery, url: &str, at: Millis) -> Outcome {
-        let body = webhook::body(&delivery.notice, Occasion::Decision, delivery.attempt(), url);
+    pub async fn webhook(
+        &self,
+        delivery: &Delivery,
+        occasion: Occasion,
+        url: &str,
+        at: Millis,
+    ) -> Outcome {
+        let body = webhook::body(&delivery.notice, occasion, delivery.attempt(), url);
         let account_id = &delivery.notice.account_id;
         let mut headers = self.keyring.headers(account_id, &delivery.id.to_string(), at, &body);
         headers.push(("content-type", "application/json".to_owned()));
@@ -74,24 +77,23 @@ impl Channels {
     /// The record that asks the carrier for a short message.
     #[must_use]
     pub fn sms(&self, delivery: &Delivery, account: &Account, at: Millis) -> Vec<u8> {
-        let numbers = account.document(PREFERENCES, "").and_then(|it| it.body.get("phone_numbers"));
-        let numbers = numbers.and_then(Value::as_array).into_iter().flatten();
-        let to: Vec<&str> = numbers.filter_map(Value::as_str).collect();
-        let words = words_of(delivery, account);
-        sms::record(delivery.id, &delivery.notice, &to, &words.sms, at)
+        let notice = &delivery.notice;
+        let preferences = account.document(PREFERENCES, "");
+        let numbers = texts(preferences.and_then(|it| it.body.get("phone_numbers")));
+        sms::record(&sms::Request {
+            id: delivery.id,
+            account_id: &notice.account_id,
+            to: &numbers,
+            text: &words_of(delivery, account).sms,
+            limit_id: &notice.limit_id,
+            decision_id: notice.id,
+            requested_at: at,
+        })
     }
 }
 
 fn words_of(delivery: &Delivery, account: &Account) -> Words {
-    let notice = &delivery.notice;
-    let limit = account.limits.get(notice.limit_id.as_str());
-    let profile = notice.scope.id.as_deref().filter(|_| notice.scope.kind == ScopeKind::Profile);
-    let profile = profile.and_then(|id| account.document(PROFILE, id));
-    let about = About {
-        limit_name: limit.and_then(|limit| limit.body.get("name")?.as_str()),
-        profile_name: profile.and_then(|profile| profile.body.get("name")?.as_str()),
-    };
-    words::words(notice, &about)
+    Words::of(&delivery.notice, &About::of(&delivery.notice, account))
 }
 
 fn said(status: u16, body: &str) -> String {

@@ -12,8 +12,9 @@ use super::channel::Outcome;
 use super::delivery::{Attempt, Delivery, Ending, Target};
 use super::endpoints::fingerprint;
 use super::plan::{PREFERENCES, PROFILE, profile_urls};
-use super::record::{EndpointDisabled, Ended, Record};
+use super::record::{Ended, EndpointDisabled, Record};
 use super::story;
+use super::webhook::Occasion;
 use crate::settings::Account;
 use crate::time::Millis;
 
@@ -34,7 +35,9 @@ pub struct Courier {
 enum Step {
     Delivered,
     /// `retry_after` is the longest that was asked for.
-    Failed { retry_after: Option<Duration> },
+    Failed {
+        retry_after: Option<Duration>,
+    },
     /// Nothing was tried; everything is paused until then.
     Paused(Millis),
     GivenUp(String),
@@ -147,7 +150,7 @@ impl Courier {
             let at = self.now();
             let outcome = match delivery.target {
                 Target::Slack => shared.channels.slack(delivery, account, url).await,
-                _ => shared.channels.webhook(delivery, url, at).await,
+                _ => shared.channels.webhook(delivery, Occasion::Decision, url, at).await,
             };
             let worked = matches!(outcome, Outcome::Delivered { .. });
             if worked {
@@ -305,7 +308,7 @@ fn merged(first: Option<Step>, next: Step) -> Step {
 }
 
 /// A URL up to its host and port: what follows may be secret.
-fn place(url: &str) -> String {
+pub fn place(url: &str) -> String {
     let parsed = reqwest::Url::parse(url).ok();
     let place = parsed.and_then(|url| {
         let port = url.port().map_or(String::new(), |port| format!(":{port}"));

@@ -32,6 +32,7 @@ mod slack;
 mod sms;
 mod story;
 mod text;
+pub mod trial;
 pub mod webhook;
 pub mod words;
 
@@ -63,8 +64,8 @@ use crate::telemetry::{NotifyMetrics, NotifySeen};
 use crate::time::Millis;
 use crate::wire::Decoder;
 
-/// How long the start waits for the settings.
-const SETTINGS_WAIT: Duration = Duration::from_secs(60);
+/// How long the start waits for the settings, and as long for the ledger.
+const START_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a notifier does not start.
 #[derive(Debug, thiserror::Error)]
@@ -115,9 +116,10 @@ impl Notifier {
         clock: SharedClock,
         attempt_max: Duration,
     ) -> Result<Notifier, Error> {
-        known.ready(SETTINGS_WAIT)?;
+        known.ready(START_WAIT)?;
         let ledgers = Arc::<Mutex<HashMap<i32, Ledger>>>::default();
         let tail = follow(&options, Arc::clone(&ledgers), Arc::clone(&clock))?;
+        tail.ready(START_WAIT)?;
         let shared = Arc::new(Shared {
             lease: Lease::new(Arc::clone(&clock)),
             log: Log::new(&options)?,

@@ -196,11 +196,14 @@ pub fn profile_urls(account: &Account, profile_id: &str) -> Vec<String> {
 }
 
 /// A text that is not empty.
-fn text<'b>(body: &'b Map<String, Value>, member: &str) -> Option<&'b str> {
+#[must_use]
+pub fn text<'b>(body: &'b Map<String, Value>, member: &str) -> Option<&'b str> {
     body.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-fn texts(listed: Option<&Value>) -> Vec<String> {
+/// The texts of a list.
+#[must_use]
+pub fn texts(listed: Option<&Value>) -> Vec<String> {
     let listed = listed.and_then(Value::as_array);
     listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

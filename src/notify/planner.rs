@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use super::Shared;
 use super::delivery::Delivery;
 use super::feed::Taken;
-use super::plan::{level, plan, quiet_ms, worth_telling};
 use super::ledger::State;
+use super::plan::{level, plan, quiet_ms, worth_telling};
 use super::record::{Record, Told};
 use super::{plan, story};
 use crate::time::Millis;
@@ -159,7 +159,8 @@ impl Planner {
     fn await_cause(&self, notice: &Notice, partition: i32) -> Result<(), Later> {
         let Some(offset) = notice.command_offset else { return Ok(()) };
         let passed = self.shared.known.passed(partition.unsigned_abs(), offset + 1);
-        let passed = self.runtime.block_on(async { tokio::time::timeout(COMMAND_WAIT, passed).await });
+        let passed =
+            self.runtime.block_on(async { tokio::time::timeout(COMMAND_WAIT, passed).await });
         passed.map_err(|_| {
             tracing::warn!(partition, offset, "a command that was folded is not read yet");
             Later
@@ -201,8 +202,7 @@ impl Planner {
         let horizon = self.shared.clock.now().0 - age_ms_max - SPARE_MS;
         let mut keys = self.shared.forgettable(partition, Millis(horizon));
         keys.truncate(FORGET_MAX);
-        let begun: Vec<_> =
-            keys.iter().map(|key| self.shared.log.forget(partition, key)).collect();
+        let begun: Vec<_> = keys.iter().map(|key| self.shared.log.forget(partition, key)).collect();
         let written = self.runtime.block_on(async {
             for tombstone in begun {
                 tombstone.await?;

@@ -19,6 +19,8 @@ mod metrics;
 #[cfg(feature = "notify")]
 pub mod notify;
 
+#[cfg(feature = "notify")]
+pub use self::notify::{NotifyMetrics, NotifySeen};
 pub use clock::{Stopwatch, SystemClock};
 #[cfg(feature = "engine")]
 pub use gate::{GateMetrics, GateSeen};
@@ -28,8 +30,6 @@ pub use health::{Heartbeat, Heartbeats, PartitionHealth, Readiness};
 pub use log::log_to_stderr;
 #[cfg(feature = "engine")]
 pub use metrics::{Metrics, PartitionMetrics};
-#[cfg(feature = "notify")]
-pub use self::notify::{NotifyMetrics, NotifySeen};
 
 /// Everything that a role reports to, shared with the operations server.
 #[cfg(feature = "engine")]

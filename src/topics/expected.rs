@@ -17,6 +17,10 @@ pub enum Role {
     DeadLetter,
     /// Not the engine's: the gate's.
     Received,
+    /// The notifier's three.
+    Deliveries,
+    Undelivered,
+    SmsRequests,
 }
 
 /// Bytes that a dead letter may take: 512 KiB of original in base64, its fields, and the record.
@@ -25,7 +29,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// All topics by role.
 #[must_use]
-pub fn roles(topics: &TopicsOptions) -> [(Role, &str); 8] {
+pub fn roles(topics: &TopicsOptions) -> [(Role, &str); 11] {
     [
         (Role::Billed, &topics.billed),
         (Role::Commands, &topics.commands),
@@ -35,6 +39,9 @@ pub fn roles(topics: &TopicsOptions) -> [(Role, &str); 8] {
         (Role::BlockState, &topics.block_state),
         (Role::DeadLetter, &topics.dead_letter),
         (Role::Received, &topics.received),
+        (Role::Deliveries, &topics.deliveries),
+        (Role::Undelivered, &topics.undelivered),
+        (Role::SmsRequests, &topics.sms_requests),
     ]
 }
 
@@ -56,9 +63,14 @@ impl Role {
     }
 
     /// What it means that it is not there. Without inbound messages only the gate's session rule
-    /// is off.
+    /// is off; without its topics the notifier does not run, and says so itself.
     pub(super) fn missing(self) -> Severity {
-        if self == Role::Received { Severity::Warning } else { Severity::Error }
+        match self {
+            Role::Received | Role::Deliveries | Role::Undelivered | Role::SmsRequests => {
+                Severity::Warning
+            }
+            _ => Severity::Error,
+        }
     }
 
     /// Whether the fold is rebuilt from it.
@@ -67,7 +79,7 @@ impl Role {
     }
 
     fn cleanup(self) -> &'static str {
-        if self == Role::BlockState { "compact" } else { "delete" }
+        if matches!(self, Role::BlockState | Role::Deliveries) { "compact" } else { "delete" }
     }
 
     /// For ever is -1.
@@ -185,7 +197,11 @@ impl Judged<'_> {
             Role::ThresholdCrossed | Role::LimitReached | Role::DeadLetter => {
                 (Severity::Warning, "decisions would be dropped")
             }
-            Role::Received => (Severity::Warning, "messages would be dropped"),
+            Role::Deliveries => {
+                (Severity::Error, "deliveries would be forgotten and made again, or pile up")
+            }
+            Role::Undelivered => (Severity::Warning, "notifications would be lost"),
+            Role::Received | Role::SmsRequests => (Severity::Warning, "messages would be dropped"),
         };
         let remedy = self.alter("cleanup.policy", wanted);
         self.find(severity, format!("has cleanup.policy={have}: {why}"), remedy);

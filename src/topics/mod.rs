@@ -17,6 +17,8 @@ pub use kafka::{Created, Error, check, create};
 
 use crate::config::Config;
 
+const DOES_NOT_EXIST: &str = "does not exist";
+
 /// What was found out about the topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -57,6 +59,13 @@ pub struct Topic {
 
 impl Report {
     #[must_use]
+    pub fn lacks(&self, topic: &str) -> bool {
+        self.findings.iter().any(|finding| {
+            finding.message == DOES_NOT_EXIST && finding.topics.iter().any(|one| one == topic)
+        })
+    }
+
+    #[must_use]
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
@@ -83,7 +92,7 @@ pub fn judge(config: &Config, topics: &BTreeMap<String, Topic>) -> Report {
             None => findings.push(Finding {
                 severity: role.missing(),
                 topics: vec![name.to_owned()],
-                message: "does not exist".to_owned(),
+                message: DOES_NOT_EXIST.to_owned(),
                 remedy: "tollgate topics create, with the same configuration".to_owned(),
             }),
             Some(topic) => {

@@ -32,6 +32,7 @@ mod openapi;
 mod others;
 mod owners;
 mod profiles;
+#[allow(dead_code, reason = "the notifiers' suite uses all of it")]
 mod rig;
 mod sdk;
 mod spend;

@@ -58,13 +58,24 @@ impl Server {
     pub fn start(scenario: &str) -> Option<(std::sync::MutexGuard<'static, Cluster>, Server)> {
         let cluster = cluster::take()?;
         let ground = Ground::new(&cluster, scenario);
+        Some((cluster, Server::on(ground)))
+    }
+
+    /// A server with all roles that is ready.
+    pub fn on(ground: Ground) -> Server {
         let mut engine = ground.engine("one");
         engine.start();
-        let writer = Writer::new(&cluster.bootstrap);
+        let writer = Writer::new(&ground.bootstrap);
         let client = Client::builder().no_proxy().build().expect("a client");
         let server = Server { ground, engine, client, writer, events: AtomicU64::new(0) };
         server.ready(&server.engine);
-        Some((cluster, server))
+        server
+    }
+
+    /// What /metrics shows.
+    pub fn metrics(&self) -> String {
+        let shown = self.client.get(format!("{}/metrics", self.base())).send();
+        shown.and_then(Response::text).expect("metrics are shown")
     }
 
     pub fn base(&self) -> String {

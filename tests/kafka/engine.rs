@@ -22,6 +22,8 @@ pub struct Ground {
     pub reached_at: String,
     pub session_timeout_ms: u64,
     pub names: Names,
+    /// What stands at the end of every configuration.
+    pub more: String,
 }
 
 /// The topics' names, of their own in each run, so that a cluster given from outside can be used again.
@@ -33,6 +35,9 @@ pub struct Names {
     pub limit_reached: String,
     pub block_state: String,
     pub dead_letter: String,
+    pub deliveries: String,
+    pub undelivered: String,
+    pub sms_requests: String,
     group: String,
 }
 
@@ -47,6 +52,9 @@ impl Names {
             limit_reached: name("limit-reached"),
             block_state: name("block-state"),
             dead_letter: name("dead-letter"),
+            deliveries: name("deliveries"),
+            undelivered: name("undelivered"),
+            sms_requests: name("sms-requests"),
             group: name("engine"),
         }
     }
@@ -61,6 +69,7 @@ impl Ground {
             reached_at: cluster.bootstrap.clone(),
             session_timeout_ms: cluster.session_timeout_ms,
             names: Names::new(scenario),
+            more: String::new(),
         };
         let config = ground.config("topics");
         let config = config.to_str().expect("the path is UTF-8");
@@ -82,6 +91,7 @@ impl Ground {
             address,
             log: self.folder.join(format!("{name}.log")),
             state,
+            roles: None,
             child: None,
         }
     }
@@ -105,6 +115,9 @@ threshold_crossed = "{}"
 limit_reached = "{}"
 block_state = "{}"
 dead_letter = "{}"
+deliveries = "{}"
+undelivered = "{}"
+sms_requests = "{}"
 partitions = {PARTITIONS}
 replication = 1
 [engine]
@@ -113,7 +126,7 @@ state_dir = "{}"
 checkpoint_interval_ms = 1000
 [http]
 listen = "{listen}"
-"#,
+{}"#,
             self.reached_at.replace(',', "\", \""),
             names.group,
             self.session_timeout_ms,
@@ -124,7 +137,11 @@ listen = "{listen}"
             names.limit_reached,
             names.block_state,
             names.dead_letter,
+            names.deliveries,
+            names.undelivered,
+            names.sms_requests,
             state.display(),
+            self.more,
         );
         let path = self.folder.join(format!("{name}.toml"));
         fs::write(&path, text).expect("the build folder can be written");
@@ -154,6 +171,8 @@ pub struct Engine {
     config: PathBuf,
     log: PathBuf,
     pub state: PathBuf,
+    /// Its roles; all where none are named.
+    pub roles: Option<&'static str>,
     child: Option<Child>,
 }
 
@@ -164,6 +183,7 @@ impl Engine {
         let child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
             .args(["run", "--config"])
             .arg(&self.config)
+            .args(self.roles.iter().flat_map(|roles| ["--roles", roles]))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log opens"))
             .stderr(log)

@@ -62,6 +62,9 @@ pub enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Try out how an account is notified
+    #[command(subcommand)]
+    Notify(Notify),
     /// Read a state folder from outside: totals, or what it holds
     #[command(subcommand)]
     State(State),
@@ -75,6 +78,26 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+}
+
+/// Notifications.
+#[derive(Debug, Subcommand)]
+pub enum Notify {
+    /// Send a sample through every webhook, Slack and mailbox of an account, and print what came
+    /// back
+    Test(NotifyTest),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  tollgate notify test --account acme --config tollgate.toml")]
+pub struct NotifyTest {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// The account
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: String,
 }
 
 /// Looks into a state folder; the engine may have it open, and what it wrote last may be missing.
@@ -113,7 +136,7 @@ pub struct Run {
     #[command(flatten)]
     pub file: ConfigFile,
     /// The roles of this process, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["engine", "api", "gate"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["engine", "api", "gate", "notify"])]
     pub roles: Vec<Role>,
 }
 
@@ -125,10 +148,12 @@ pub enum Role {
     Api,
     /// Answers over HTTP whether a send may go
     Gate,
+    /// Delivers notifications, once notify.signing_keys is set
+    Notify,
 }
 
 impl Role {
-    pub const ALL: [Role; 3] = [Role::Engine, Role::Api, Role::Gate];
+    pub const ALL: [Role; 4] = [Role::Engine, Role::Api, Role::Gate, Role::Notify];
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,5 +1,5 @@
-//! The body of a webhook (T4). Promise: the spend limit of a profile is told as the vendor tells it,
-//! to the letter; all else in the same envelope, under event types of our own, as
+//! The body of a webhook (T4). Promise: the daily spend limit of a profile is told as the vendor
+//! tells it, to the letter; all else in the same envelope, under event types of our own, as
 //! `schemas/webhook.schema.json` describes them. A body depends on its arguments alone, so that an
 //! attempt after a restart says the same.
 

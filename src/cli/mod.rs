@@ -12,6 +12,7 @@ mod keys;
 mod replay;
 mod run;
 mod server;
+mod signing;
 mod state;
 mod stop;
 mod topics;

@@ -145,3 +145,56 @@ fn a_log_that_would_be_written_over_ends_with_2_and_stays() {
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(std::fs::read(&log).expect("it is there"), b"\n");
 }
+
+#[test]
+fn signing_keys_are_rotated_and_only_their_owner_may_read_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("signing.json");
+    let at = [("TOLLGATE_NOTIFY_SIGNING_KEYS", path.to_str().expect("a plain path"))];
+    let signing = |arguments: &[&str]| tollgate(&[&["keys", "signing"], arguments].concat(), &at);
+    let done = |arguments: &[&str]| {
+        let output = signing(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let refused = |arguments: &[&str], why: &str| {
+        let output = signing(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(why), "{arguments:?}: {told}");
+        assert!(told.contains("\n  next: "), "{arguments:?}: {told}");
+    };
+    let id = |row: &str| row.split(' ').next().expect("an id").to_owned();
+
+    refused(&["list"], "keys signing new --file");
+    let first = done(&["new"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&path).expect("the file is made").permissions(),
+    );
+    assert_eq!(mode & 0o7777, 0o600);
+    let second = done(&["new"]);
+    assert!(first.contains("  active   ") && second.contains("  waiting  "), "{first}{second}");
+    assert_eq!(done(&["list"]), format!("{first}{second}"));
+    let shown = done(&["show", "--account", "acme"]);
+    assert_eq!(shown.matches(" whsec_").count(), 2, "{shown}");
+    for row in [&first, &second] {
+        let public_key = row.trim_end().rsplit(' ').next().expect("a public key");
+        assert!(shown.contains(&format!(" {public_key}\n")), "{shown}");
+        assert!(shown.contains(&format!(" whpk_{public_key}\n")), "{shown}");
+    }
+    assert_ne!(done(&["show", "--account", "acme2"]), shown);
+
+    refused(&["retire", &id(&first)], "keys signing activate ID");
+    refused(&["activate", "0123456789abcdef"], "no signing key 0123456789abcdef");
+    done(&["activate", &id(&second)]);
+    assert_eq!(
+        done(&["list"]),
+        format!("{first}{second}").replace("active ", "leaving").replace("waiting", "active ")
+    );
+    done(&["retire", &id(&first)]);
+    assert_eq!(done(&["list"]), second.replace("waiting", "active "));
+
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&path, open).expect("the mode is set");
+    refused(&["show", "--account", "acme"], "chmod 600 ");
+}

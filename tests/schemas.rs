@@ -121,6 +121,35 @@ fn record_documented(record: &RecordSchema, place: &str) {
     }
 }
 
+/// What goes out over HTTP and to the carrier is described in JSON Schema.
+#[test]
+fn every_field_of_a_json_schema_says_what_it_is() {
+    for name in ["webhook.schema.json", "sms-request.schema.json"] {
+        let text = fs::read_to_string(root().join("schemas").join(name)).expect("a schema");
+        let schema: Value = serde_json::from_str(&text).expect("JSON");
+        fields_described(&schema, &schema, name);
+    }
+}
+
+fn fields_described(root: &Value, schema: &Value, place: &str) {
+    let Value::Object(object) = schema else { return };
+    if let Some(Value::Object(fields)) = object.get("properties") {
+        for (name, field) in fields {
+            let place = format!("{place}.{name}");
+            let reference = field["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
+            let meant = reference.and_then(|it| root.pointer(it)).unwrap_or(field);
+            let says = field["description"].as_str().or(meant["description"].as_str());
+            assert!(says.is_some_and(|it| it.ends_with('.')), "{place}: no description");
+        }
+    }
+    for (key, inner) in object.iter().filter(|(key, _)| *key != "examples") {
+        match inner {
+            Value::Array(list) => list.iter().for_each(|it| fields_described(root, it, place)),
+            _ => fields_described(root, inner, &format!("{place}.{key}")),
+        }
+    }
+}
+
 #[test]
 fn an_absent_optional_is_a_null_by_default() {
     for (name, text) in versions().pop().expect("the present version") {

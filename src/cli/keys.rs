@@ -1,5 +1,5 @@
 //! `tollgate keys`: makes, lists and revokes API keys by commands, as every setting. Promise: a
-//! key is printed once and never recorded.
+//! key is printed once and never recorded. The keys that sign webhooks are `signing`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::api::{commands, tail_options, takes_json};
 use super::args::{Keys, KeysOf, NewKey};
 use super::config::load;
 use super::engine::decoder;
-use super::print;
+use super::{print, signing};
 use crate::api::keys::{self, Scope};
 use crate::config::Config;
 use crate::error::{Error, Exit};
@@ -25,6 +25,7 @@ pub(super) fn run(command: &Keys) -> Result<Exit, Error> {
         Keys::New(new) => make(new),
         Keys::List(of) => list(of),
         Keys::Revoke { of, id } => revoke(of, id),
+        Keys::Signing(command) => signing::run(command),
     }
 }
 

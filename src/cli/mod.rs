@@ -13,6 +13,7 @@ mod notify;
 mod replay;
 mod run;
 mod server;
+mod signing;
 mod state;
 mod stop;
 mod topics;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::ConfigFile;
+use super::{ConfigFile, Signing};
 use crate::api::keys::Scope;
 
 #[derive(Debug, Subcommand)]
@@ -19,6 +19,9 @@ pub enum Keys {
         /// The key's id, as `keys list` shows it
         id: String,
     },
+    /// Make, list, activate and retire the keys that sign webhooks
+    #[command(subcommand)]
+    Signing(Signing),
 }
 
 #[derive(Clone, Debug, Args)]

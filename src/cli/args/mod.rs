@@ -4,6 +4,7 @@
 
 mod generate;
 mod keys;
+mod signing;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use generate::{Generate, Mix};
 pub use keys::{Keys, KeysOf, NewKey};
+pub use signing::{Signing, SigningFile, SigningKey};
 
 use crate::config::LogLevel;
 use crate::demo::RATE_MAX;
@@ -59,7 +61,7 @@ pub enum Command {
     /// Check, print or describe the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Make, list and revoke API keys
+    /// Make, list and revoke API keys, and the keys that sign webhooks
     #[command(subcommand)]
     Keys(Keys),
     /// Try out how an account is notified
@@ -297,6 +299,9 @@ mod tests {
             "tollgate keys new --account acme --scopes read,gate --name ops-1",
             "tollgate keys list --account acme --config a.toml",
             "tollgate keys revoke --account acme 0123456789abcdef",
+            "tollgate keys signing new --file signing.json",
+            "tollgate keys signing activate --file signing.json 0123456789abcdef",
+            "tollgate keys signing show --file signing.json --account acme",
             "tollgate completions zsh",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
@@ -321,6 +326,8 @@ mod tests {
             "tollgate run --roles painter",
             "tollgate keys new",
             "tollgate keys new --account acme --scopes admin",
+            "tollgate keys signing retire --file signing.json",
+            "tollgate keys signing show --file signing.json",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

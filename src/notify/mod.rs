@@ -7,5 +7,7 @@ pub mod channel;
 pub mod http;
 pub mod mail;
 pub mod signing;
+pub mod slack;
+pub mod sms;
 pub mod webhook;
 pub mod words;

@@ -19,6 +19,8 @@ mod engine;
 #[allow(dead_code, reason = "the storms' suite uses all of it")]
 #[path = "../kafka/proxy.rs"]
 mod proxy;
+#[path = "../suite/python.rs"]
+mod python;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[allow(dead_code, reason = "the storms' suite uses all of it")]

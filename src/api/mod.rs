@@ -14,6 +14,7 @@ pub mod commands;
 pub mod control;
 mod countries;
 mod described;
+mod emails;
 mod extract;
 pub mod fault;
 pub mod forward;

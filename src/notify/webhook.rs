@@ -211,6 +211,7 @@ mod tests {
             before: cost("9.98"),
             current: cost("10.02"),
             now: Millis(1_724_181_428_918),
+            command_offset: None,
         }
     }
 

@@ -225,6 +225,8 @@ fn what_breaks_a_rule_of_billing_is_refused_and_changes_nothing() {
         ("/v2/billing/notifications", r#"{"webhook":"http://example.com"}"#),
         ("/v2/billing/notifications", r#"{"slack":"https://u:p@example.com"}"#),
         ("/v2/billing/notifications", r#"{"email":"yes"}"#),
+        ("/v2/billing/notifications", r#"{"email_addresses":"ops@example.com, nobody"}"#),
+        ("/v2/billing/notifications", r#"{"phone_numbers":["15550001"]}"#),
         ("/v2/billing/notifications", "[]"),
         (sms, r#"[5,"block",["email"],[50],true]"#),
     ] {
@@ -356,20 +358,26 @@ fn preferences_are_merged_and_cleared_by_null() {
     let Some((_cluster, server)) = Server::start("api-preferences") else { return };
     let (acme, globex) = (server.account("acme"), server.account("globex"));
     let path = "/v2/billing/notifications";
-    let nothing = json!({"email": null, "sms": null, "webhook": null, "slack": null});
+    let nothing = json!({"email": null, "sms": null, "webhook": null, "slack": null,
+        "email_addresses": null, "phone_numbers": null});
     assert_eq!(acme.get(path).expect(200)["data"], nothing);
-    let asked = json!({"email": true, "webhook": "https://example.com/hook"});
+    let asked = json!({"email": true, "webhook": "https://example.com/hook",
+        "email_addresses": "ops@example.com, cfo@example.com"});
     acme.put(path, asked).expect(200);
     let slack = "https://hooks.slack.com/services/T0/B0/x";
-    let merged = acme.put(path, json!({"sms": false, "slack": slack})).expect(200);
+    let asked = json!({"sms": false, "slack": slack, "phone_numbers": ["+15550001"]});
+    let merged = acme.put(path, asked).expect(200);
     let expected = json!({"email": true, "sms": false, "webhook": "https://example.com/hook",
-        "slack": slack});
+        "slack": slack, "email_addresses": ["ops@example.com", "cfo@example.com"],
+        "phone_numbers": ["+15550001"]});
     assert_eq!(merged["data"], expected);
     assert_eq!(acme.get(path).expect(200)["data"], expected);
-    let cleared = acme.put(path, json!({"webhook": null, "email": null})).expect(200);
+    let asked = json!({"webhook": null, "email": null, "email_addresses": null});
+    let cleared = acme.put(path, asked).expect(200);
     assert_eq!(
         cleared["data"],
-        json!({"email": null, "sms": false, "webhook": null, "slack": slack})
+        json!({"email": null, "sms": false, "webhook": null, "slack": slack,
+            "email_addresses": null, "phone_numbers": ["+15550001"]})
     );
     assert_eq!(globex.get(path).expect(200)["data"], nothing);
 }

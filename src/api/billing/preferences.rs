@@ -1,5 +1,6 @@
 //! `/v2/billing/notifications`: by which channels an account is told, and where (A10). Promise:
-//! what is not named stays as it is; addresses are https URLs.
+//! what is not named stays as it is; URLs are https; mailboxes and phone numbers, which A10 leaves
+//! open, look like such.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::{Answer, success};
 use crate::api::caller::Caller;
 use crate::api::control::Control;
 use crate::api::described::BillingErrors;
+use crate::api::emails::Emails;
 use crate::api::extract::JsonBody;
 use crate::api::fault::Fault;
 use crate::api::named::{given, members};
@@ -28,6 +30,7 @@ pub fn routes() -> OpenApiRouter<Arc<Control>> {
 /// Kind of the document; an account has one.
 const PREFERENCES: &str = "preferences";
 const URL_BYTES_MAX: usize = 2_048;
+const PHONE_NUMBERS_MAX: usize = 20;
 
 /// Changes: what is left out stays, null clears.
 #[derive(Deserialize, ToSchema)]
@@ -49,7 +52,20 @@ struct Asked {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = "uri", max_length = 2048, pattern = "^https://")]
     slack: Option<Option<String>>,
+    /// Where e-mails go: 1 to 20 addresses, as a list or with commas between.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Emails>)]
+    email_addresses: Option<Option<Emails>>,
+    /// Where short messages go: at most 20. Without any, the carrier's number of the account.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<PhoneNumber>>, max_items = 20)]
+    phone_numbers: Option<Option<Vec<PhoneNumber>>>,
 }
+
+/// E.164: `+` and 7 to 15 digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
+struct PhoneNumber(String);
 
 /// By which channels the account is told; null where nothing was said.
 #[derive(Serialize, ToSchema)]
@@ -58,19 +74,32 @@ struct NotificationPreferences {
     sms: Option<bool>,
     webhook: Option<String>,
     slack: Option<String>,
+    email_addresses: Option<Vec<String>>,
+    phone_numbers: Option<Vec<PhoneNumber>>,
 }
 
 impl NotificationPreferences {
     fn of(account: &Account) -> NotificationPreferences {
         let none = Map::new();
-        let body = account.document(PREFERENCES, "").map_or(&none, |document| &document.body);
+        let document = account.document(PREFERENCES, "");
+        NotificationPreferences::recorded(document.map_or(&none, |document| &document.body))
+    }
+
+    fn recorded(body: &Map<String, Value>) -> NotificationPreferences {
         let flag = |member| body.get(member).and_then(Value::as_bool);
         let text = |member| body.get(member).and_then(Value::as_str).map(str::to_owned);
+        let listed = |member| {
+            let list = body.get(member)?.as_array()?.iter().filter_map(Value::as_str);
+            Some(list.map(str::to_owned).collect::<Vec<_>>())
+        };
         NotificationPreferences {
             email: flag("email"),
             sms: flag("sms"),
             webhook: text("webhook"),
             slack: text("slack"),
+            email_addresses: listed("email_addresses"),
+            phone_numbers: listed("phone_numbers")
+                .map(|numbers| numbers.into_iter().map(PhoneNumber).collect()),
         }
     }
 
@@ -80,6 +109,16 @@ impl NotificationPreferences {
             sms: asked.sms.unwrap_or(self.sms),
             webhook: address("webhook", asked.webhook, self.webhook)?,
             slack: address("slack", asked.slack, self.slack)?,
+            email_addresses: match asked.email_addresses {
+                None => self.email_addresses,
+                Some(None) => None,
+                Some(Some(emails)) => Some(emails.checked("email_addresses")?),
+            },
+            phone_numbers: match asked.phone_numbers {
+                None => self.phone_numbers,
+                Some(None) => None,
+                Some(Some(numbers)) => Some(phone_numbers(numbers)?),
+            },
         })
     }
 
@@ -121,6 +160,36 @@ fn is_https(url: &str) -> bool {
         })
 }
 
+/// Each once.
+fn phone_numbers(asked: Vec<PhoneNumber>) -> Result<Vec<PhoneNumber>, Fault> {
+    let place = "phone_numbers";
+    if asked.len() > PHONE_NUMBERS_MAX {
+        let detail = format!("phone_numbers has at most {PHONE_NUMBERS_MAX} numbers.");
+        return Err(Fault::invalid(place, detail));
+    }
+    let mut numbers: Vec<PhoneNumber> = Vec::with_capacity(asked.len());
+    for (number, phone) in asked.into_iter().enumerate() {
+        if !phone.is_valid() {
+            let detail = format!("{:?} is not + and 7 to 15 digits (E.164).", phone.0);
+            return Err(Fault::invalid(format!("{place}[{number}]"), detail));
+        }
+        if !numbers.contains(&phone) {
+            numbers.push(phone);
+        }
+    }
+    Ok(numbers)
+}
+
+impl PhoneNumber {
+    fn is_valid(&self) -> bool {
+        self.0.strip_prefix('+').is_some_and(|digits| {
+            (7..=15).contains(&digits.len())
+                && !digits.starts_with('0')
+                && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+}
+
 /// By which channels the account is told
 #[utoipa::path(
     get, path = "/v2/billing/notifications", tag = "Billing",
@@ -152,6 +221,8 @@ async fn change(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -176,5 +247,48 @@ mod tests {
         ] {
             assert!(!is_https(url), "{url}");
         }
+    }
+
+    fn changed(former: Value, asked: Value) -> Result<Value, Fault> {
+        let asked: Asked = serde_json::from_value(asked).expect("the shape of preferences");
+        let former = NotificationPreferences::recorded(&members(former));
+        former.changed(asked).map(|changed| json!(changed))
+    }
+
+    #[test]
+    fn mailboxes_and_numbers_are_merged_and_cleared_like_the_rest() {
+        let nothing = json!({"email": null, "sms": null, "webhook": null, "slack": null,
+            "email_addresses": null, "phone_numbers": null});
+        assert_eq!(changed(json!({}), json!({})).expect("valid"), nothing);
+        let asked = json!({"email_addresses": "a@b.c, d@e.f,a@b.c",
+            "phone_numbers": ["+15550001", "+393331234567", "+15550001"]});
+        let set = changed(json!({"email": true}), asked).expect("valid");
+        let expected = json!({"email": true, "sms": null, "webhook": null, "slack": null,
+            "email_addresses": ["a@b.c", "d@e.f"],
+            "phone_numbers": ["+15550001", "+393331234567"]});
+        assert_eq!(set, expected);
+        assert_eq!(changed(set.clone(), json!({})).expect("valid"), set, "what is left out stays");
+        let cleared = json!({"email": null, "email_addresses": null, "phone_numbers": null});
+        assert_eq!(changed(set, cleared).expect("valid"), nothing);
+    }
+
+    #[test]
+    fn mailboxes_and_numbers_that_are_none_are_refused_with_their_place() {
+        for (asked, place) in [
+            (json!({"email_addresses": "a@b.c, nobody"}), "email_addresses"),
+            (json!({"email_addresses": []}), "email_addresses"),
+            (json!({"phone_numbers": ["+15550001", "15550001"]}), "phone_numbers[1]"),
+            (json!({"phone_numbers": ["+155500"]}), "phone_numbers[0]"),
+            (json!({"phone_numbers": ["+1234567890123456"]}), "phone_numbers[0]"),
+            (json!({"phone_numbers": ["+0555000100"]}), "phone_numbers[0]"),
+            (json!({"phone_numbers": ["+1555 0001"]}), "phone_numbers[0]"),
+            (json!({"phone_numbers": ["+1555٣001"]}), "phone_numbers[0]"),
+            (json!({"phone_numbers": vec!["+15550001"; 21]}), "phone_numbers"),
+        ] {
+            let refused = changed(json!({}), asked.clone()).expect_err("against a rule");
+            assert_eq!(refused.place.as_deref(), Some(place), "{asked}");
+        }
+        let longest = json!({"phone_numbers": ["+1234567", "+123456789012345"]});
+        assert!(changed(json!({}), longest).is_ok());
     }
 }

@@ -103,7 +103,10 @@ fn serve(
     let mut headers = Vec::new();
     loop {
         line.clear();
-        reader.read_line(&mut line)?;
+        if reader.read_line(&mut line)? == 0 {
+            // Its sender was killed in the middle.
+            return Ok(());
+        }
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.push((name.to_lowercase(), value.to_owned()));
     }

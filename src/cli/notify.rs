@@ -16,7 +16,7 @@ use crate::notify::channel::Outcome;
 use crate::notify::http::{self, Http};
 use crate::notify::mail::{self, Mailer};
 use crate::notify::plan::Rules;
-use crate::notify::signing::Keyring;
+use crate::notify::signing::WatchedKeyring;
 use crate::notify::{Channels, Notifier, Options, Topics, trial};
 use crate::settings::known::Known;
 use crate::tail::{SharedClock, Start};
@@ -124,7 +124,7 @@ fn channels(config: &Config) -> Result<Channels, Error> {
         Error::usage("webhooks cannot be signed: notify.signing_keys is unset")
             .remedy("tollgate keys signing new --file FILE makes one; name it there")
     })?;
-    let keyring = Keyring::load(path).map_err(|error| {
+    let keyring = WatchedKeyring::open(path).map_err(|error| {
         let remedy = error.remedy();
         Error::usage("webhooks cannot be signed").because(error).remedy(remedy)
     })?;

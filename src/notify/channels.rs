@@ -6,7 +6,7 @@ use super::delivery::Delivery;
 use super::http::{Failure, Http};
 use super::mail::Mailer;
 use super::plan::{PREFERENCES, texts};
-use super::signing::Keyring;
+use super::signing::WatchedKeyring;
 use super::webhook::Occasion;
 use super::words::{About, Words};
 use super::{slack, sms, webhook};
@@ -15,7 +15,7 @@ use crate::time::Millis;
 
 pub struct Channels {
     pub http: Http,
-    pub keyring: Keyring,
+    pub keyring: WatchedKeyring,
     /// Without one, mails cannot be sent.
     pub mailer: Option<Mailer>,
 }
@@ -34,7 +34,8 @@ impl Channels {
     ) -> Outcome {
         let body = webhook::body(&delivery.notice, occasion, delivery.attempt(), url);
         let account_id = &delivery.notice.account_id;
-        let mut headers = self.keyring.headers(account_id, &delivery.id.to_string(), at, &body);
+        let mut headers =
+            self.keyring.present().headers(account_id, &delivery.id.to_string(), at, &body);
         headers.push(("content-type", "application/json".to_owned()));
         match self.http.post(url, &headers, body).await {
             Ok(answer) if (200..300).contains(&answer.status) => {

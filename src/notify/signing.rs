@@ -6,6 +6,7 @@
 mod file;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::time::Millis;
 pub use file::{activate, add, retire};
+pub use watched::WatchedKeyring;
 
 /// How many keys a keyring holds at most; during a rotation it has two.
 pub const KEYS_MAX: usize = 4;

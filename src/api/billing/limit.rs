@@ -117,6 +117,9 @@ pub struct Asked {
     thresholds: Option<Vec<i64>>,
     /// Whether every feature stops at the limit; only with the action `block` (A7).
     overage_protection: Option<bool>,
+    /// Minutes for which nothing more is told of it, unless it is a higher threshold.
+    #[schema(maximum = 525_600)]
+    quiet_minutes: Option<u32>,
 }
 
 /// What happens at the limit: `alert` tells, `block` stops what the limit covers (A7).
@@ -145,6 +148,7 @@ pub struct BillingLimit {
     thresholds: Vec<u8>,
     notifications: Option<Vec<Channel>>,
     overage_protection: bool,
+    quiet_minutes: Option<u32>,
 }
 
 impl BillingLimit {
@@ -159,6 +163,7 @@ impl BillingLimit {
             thresholds: setting.spec.thresholds.clone(),
             notifications: body.get(NOTIFICATIONS).and_then(named),
             overage_protection: body.get(OVERAGE).and_then(Value::as_bool).unwrap_or(false),
+            quiet_minutes: body.get(QUIET).and_then(|it| u32::try_from(it.as_u64()?).ok()),
         })
     }
 
@@ -170,6 +175,7 @@ impl BillingLimit {
             thresholds: THRESHOLDS.to_vec(),
             notifications: None,
             overage_protection: false,
+            quiet_minutes: None,
         }
     }
 
@@ -198,6 +204,10 @@ impl BillingLimit {
         if let Some(channels) = asked.notifications {
             self.notifications = Some(Channel::each_once(&channels));
         }
+        if asked.quiet_minutes.is_some_and(|minutes| minutes > QUIET_MAX) {
+            return Err(Fault::invalid(QUIET, format!("{QUIET} is at most {QUIET_MAX}, a year.")));
+        }
+        self.quiet_minutes = asked.quiet_minutes.or(self.quiet_minutes);
         match asked.action {
             Some(AskedAction::Alert) => {
                 self.action = Action::Alert;
@@ -231,6 +241,9 @@ impl BillingLimit {
             let channels: Vec<&str> = channels.iter().map(|it| it.as_str()).collect();
             body.insert(NOTIFICATIONS.to_owned(), channels.into());
         }
+        if let Some(minutes) = self.quiet_minutes {
+            body.insert(QUIET.to_owned(), minutes.into());
+        }
         let spec = LimitSpec {
             limit_id: word.limit_id().into(),
             scope: word.scope(),
@@ -249,6 +262,8 @@ impl BillingLimit {
 /// Members of the body recorded with a limit.
 const NOTIFICATIONS: &str = "notifications";
 const OVERAGE: &str = "overage_protection";
+const QUIET: &str = "quiet_minutes";
+const QUIET_MAX: u32 = 525_600;
 
 /// The amount of a limit of this word.
 ///

@@ -10,7 +10,7 @@ A rotation, so that no receiver ever meets a signature it does not know:
   tollgate keys signing show --account acme   what to hand to a customer: both keys are valid
   tollgate keys signing activate ID     telnyx-signature-ed25519 is the new key's from now on
   tollgate keys signing retire OLD_ID   the old key signs nothing any more
-Whatever signs with the file has to read it anew after each step.";
+Notifiers that run see each step at the next webhook.";
 
 /// Keys that sign webhooks.
 #[derive(Debug, Subcommand)]

@@ -46,7 +46,7 @@ fn a_single_copy_is_one_warning_and_no_error() {
     config.topics.replication = 1;
     let report = judge(&config, &as_created(&config));
     assert_eq!(report.findings.len(), 1);
-    assert_eq!(report.findings[0].topics.len(), 8);
+    assert_eq!(report.findings[0].topics.len(), 11);
     assert!(!report.has_errors());
 }
 

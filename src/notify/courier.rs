@@ -63,6 +63,9 @@ impl Courier {
                 self.shared.metrics.latency_seconds.observe(latency.as_secs_f64());
                 Ok(true)
             }
+            Step::Paused(until) if until.0 - delivery.notice.now.0 > self.age_ms_max() => {
+                self.give_up(delivery, "its endpoint kept failing, and was paused too long").await
+            }
             Step::Paused(until) => {
                 delivery.next_at = until;
                 Ok(false)
@@ -139,14 +142,19 @@ impl Courier {
                 disabled += 1;
                 continue;
             }
-            if let Some(until) = self.shared.endpoints.paused_until(&endpoint, self.now()) {
+            let (place, shared) = (place(url), Arc::clone(&self.shared));
+            let mut until = shared.endpoints.paused_until(&endpoint, self.now());
+            let mut _turn = None;
+            if until.is_none() {
+                _turn = Some(self.unless_parted(shared.endpoints.turn(&place)).await?);
+                self.held().await?;
+                // Others may have had it paused while this one waited for its turn.
+                until = shared.endpoints.paused_until(&endpoint, self.now());
+            }
+            if let Some(until) = until {
                 paused = Some(paused.map_or(until, |other: Millis| other.min(until)));
                 continue;
             }
-            let place = place(url);
-            let shared = Arc::clone(&self.shared);
-            let _turn = self.unless_parted(shared.endpoints.turn(&place)).await?;
-            self.held().await?;
             let at = self.now();
             let outcome = match delivery.target {
                 Target::Slack => shared.channels.slack(delivery, account, url).await,
@@ -289,6 +297,14 @@ impl Courier {
             _ = self.parted.wait_for(|parted| *parted) => Err(Parted),
             done = waited => Ok(done),
         }
+    }
+
+    /// A decision's age beyond which a pause is not waited for: as if it had been told at the last
+    /// moment, and every attempt had failed.
+    fn age_ms_max(&self) -> i64 {
+        let options = &self.shared.options;
+        let retries = i64::try_from(options.retries_ms.iter().sum::<u64>()).unwrap_or(i64::MAX);
+        options.rules.age_ms_max.saturating_add(retries)
     }
 
     fn now(&self) -> Millis {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine::{pause, tollgate};
+use crate::mailbox::Mailbox;
 use crate::office::{Office, within};
 use crate::receiver::{Receiver, Temper, now_ms};
 use crate::rig::Server;
@@ -87,6 +88,44 @@ fn a_short_message_is_asked_for_and_a_missing_address_is_told() {
     assert_eq!((&told[0]["channel"], &told[0]["account_id"]), (&json!("email"), &json!("bare")));
     assert!(told[0]["why"].as_str().expect("why").contains("PUT /v2/billing/notifications"));
     notifier.stop();
+}
+
+/// K5: the addresses of a set are told when its percent is crossed, and each once; a real engine
+/// counts the messages.
+#[test]
+fn threshold_mails_go_to_the_addresses_of_their_set() {
+    let mailbox = Mailbox::open();
+    let more = format!(
+        "{QUICK}smtp_url = \"smtp://127.0.0.1:{}\"\nmail_from = \"Limits <limits@t.example>\"\n",
+        mailbox.port
+    );
+    let Some((cluster, office)) = Office::open("notify-mail", &more) else { return };
+    let server = Server::on(office.ground);
+    let account = server.account("acme");
+    account.put("/v2/countries/limits/settings", json!({"enabled": true})).expect(200);
+    let sets = json!([{"trigger_after": 50, "emails": "a@x.example"},
+        {"trigger_after": 85, "emails": ["b@x.example", "c@x.example"]}]);
+    let limit = json!({"daily_limit": 10, "daily_notifications": sets});
+    account.put("/v2/countries/limits/IT", limit).expect(200);
+    for number in 0..9 {
+        server.bill("acme", json!({"country": "IT", "recipient": format!("+39{number}")}));
+    }
+    within(30, "three mails came", || mailbox.mails().len() == 3);
+    let mails = mailbox.mails();
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, ["a@x.example", "b@x.example", "c@x.example"]);
+    for (mail, percent) in mails.iter().zip(["50 %", "85 %", "85 %"]) {
+        assert!(mail.text.contains(percent), "{percent}: {}", mail.text);
+        assert!(
+            mail.text.contains("From: \"Limits\" <limits@t.example>")
+                || mail.text.contains("From: Limits <limits@t.example>"),
+            "{}",
+            mail.text
+        );
+    }
+    drop(server);
+    assert_eq!(mailbox.mails().len(), 3);
+    cluster.passed("threshold mails to the addresses of their sets, each once");
 }
 
 /// 410 ends it for good, until the URL is set again; other failures end after the last attempt,

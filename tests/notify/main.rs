@@ -29,6 +29,7 @@ mod suite;
 mod topics;
 
 mod channels;
+mod mailbox;
 mod office;
 mod receiver;
 mod storm;

@@ -36,7 +36,7 @@ pub struct NotifyOptions {
     #[schemars(extend("type" = ["array", "string"]))]
     #[schemars(extend("items" = {"type": "integer", "minimum": 1, "maximum": 604_800_000}))]
     pub retries_ms: Vec<u64>,
-    /// Attempts at one host under way at the same time.
+    /// Attempts at one host under way at the same time; the mail server is one.
     #[schemars(range(min = 1, max = 10_000))]
     pub attempts_per_host_max: usize,
     /// Attempts under way in all.

@@ -104,8 +104,11 @@ impl Courier {
                 self.post(delivery, &account, &urls, set_at).await
             }
             Target::Email { address } => {
+                // One server takes all mails: it has its turns as any host.
+                let shared = Arc::clone(&self.shared);
+                let _turn = self.unless_parted(shared.endpoints.turn("mail")).await?;
                 self.held().await?;
-                let sent = self.shared.channels.mail(delivery, &account, &address, self.now());
+                let sent = shared.channels.mail(delivery, &account, &address, self.now());
                 let outcome = sent.await;
                 Ok(self.settle(delivery, &address, &outcome))
             }

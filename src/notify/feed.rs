@@ -177,11 +177,11 @@ impl Feed {
 
     fn turn(&mut self) {
         self.polls += 1;
+        self.welcome();
         let (batch, failed) = self.poll();
         if let Some(error) = failed {
             tracing::warn!(%error, "decisions cannot be read now");
         }
-        self.welcome();
         if let Err(Later) = self.plan(batch) {
             self.again_at = self.polls + POLLS_UNTIL_AGAIN;
         }
@@ -221,6 +221,7 @@ impl Feed {
                 continue;
             }
             match self.find_positions(partition) {
+                // What was fetched before the pause took hold was dropped: it comes again.
                 Ok(()) => {
                     self.consumer.context().arriving().remove(&partition);
                     self.crew.join(partition);
@@ -232,7 +233,7 @@ impl Feed {
         }
     }
 
-    /// Where the group stands in the partition of both topics; at their beginnings at first.
+    /// Goes to where the group stands in the partition of both topics; at first their beginnings.
     fn find_positions(&mut self, partition: i32) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
         let topics = &self.shared.options.topics;
@@ -245,6 +246,7 @@ impl Feed {
                 Offset::Offset(offset) => offset,
                 _ => self.consumer.fetch_watermarks(one.topic(), partition, ASK)?.0,
             };
+            self.consumer.seek(one.topic(), partition, Offset::Offset(begins), ASK)?;
             self.positions.insert((one.topic().to_owned(), partition), begins);
         }
         Ok(())

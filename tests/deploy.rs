@@ -68,7 +68,8 @@ fn containers_set_variables_that_are_known() {
 fn the_image_has_every_folder_that_the_manifest_names() {
     let (manifest, image) = (text_of("Cargo.toml"), text_of("deploy/Dockerfile"));
     let ignored = text_of(".dockerignore");
-    for (target, folder) in [("[[bench]]", "benches"), ("[[test]]", "tests")] {
+    let targets = [("[[bench]]", "benches"), ("[[example]]", "examples"), ("[[test]]", "tests")];
+    for (target, folder) in targets {
         if manifest.contains(target) {
             let copied = image.contains(&format!("COPY {folder} {folder}"));
             let sent = ignored.lines().any(|line| line == format!("!{folder}"));

@@ -2,6 +2,8 @@
 //! Standard Webhooks one, and a JSON Schema validator. A misreading of a scheme that our signatures
 //! and our own tests share cannot hide here.
 
+#![cfg(feature = "notify")]
+
 #[path = "suite/python.rs"]
 mod python;
 mod suite;

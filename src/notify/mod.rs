@@ -185,7 +185,7 @@ fn follow(
             Ok(read) => locked(&ledgers).entry(record.partition).or_default().apply(&key, read),
             Err(error) => {
                 let (partition, offset) = (record.partition, record.offset);
-                tracing::error!(error, %key, partition, offset, "a record of deliveries is damaged");
+                tracing::error!(error, %key, partition, offset, "a delivery's record is damaged");
             }
         }
         Taken::Yes

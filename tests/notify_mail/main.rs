@@ -1,6 +1,7 @@
 //! Mail against a server that people who did not write Tollgate made: aiosmtpd, unmodified, with
 //! and without TLS, patient and not. What it saw is the truth, not what we believe to have sent.
 
+#![cfg(feature = "notify")]
 #![allow(clippy::disallowed_methods, reason = "the suite measures how long an attempt takes")]
 
 #[path = "../suite/python.rs"]

@@ -138,7 +138,8 @@ pub struct Run {
     #[command(flatten)]
     pub file: ConfigFile,
     /// The roles of this process, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["engine", "api", "gate", "notify"])]
+    #[arg(long, value_enum, value_delimiter = ',',
+          default_values = ["engine", "api", "gate", "notify"])]
     pub roles: Vec<Role>,
 }
 

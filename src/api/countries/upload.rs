@@ -14,17 +14,18 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Executed;
 use super::country::{Bound, Limited, Shown};
 use super::limits::shown;
 use super::notices::Notices;
 use super::setup::Setup;
-use super::table::{self, HEADINGS, Line, Refused, Row, Wrong};
-use super::{Executed, commas, xls, xlsx};
+use super::table::{self, HEADINGS, Line, Refused, Wrong};
 use crate::api::caller::Caller;
 use crate::api::control::Control;
 use crate::api::described::Problems;
 use crate::api::extract::unread;
 use crate::api::fault::{Fault, Kind};
+use crate::sheet::{self, Format};
 
 pub fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
@@ -41,13 +42,6 @@ pub const BODY_BYTES_MAX: usize = FILE_BYTES_MAX + 65_536;
 /// How files of each kind begin.
 const ZIP: &[u8] = b"PK\x03\x04";
 const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Csv,
-    Xls,
-    Xlsx,
-}
 
 /// A file as it came.
 struct File {
@@ -228,12 +222,7 @@ impl File {
 }
 
 fn lines(format: Format, bytes: &[u8]) -> Result<Vec<Line>, Refused> {
-    let rows: Vec<Row> = match format {
-        Format::Csv => commas::rows(bytes)?,
-        Format::Xls => xls::rows(bytes)?,
-        Format::Xlsx => xlsx::rows(bytes)?,
-    };
-    table::read(&rows)
+    table::read(&sheet::rows(format, bytes)?)
 }
 
 /// The country as a row has it; whom a limit tells stays the same.

@@ -21,6 +21,7 @@ const CONTINUE: u16 = 0x003C;
 const FORMULA: u16 = 0x0006;
 const NUMBER: u16 = 0x0203;
 const LABEL: u16 = 0x0204;
+const RSTRING: u16 = 0x00D6;
 const BOOLERR: u16 = 0x0205;
 const RK: u16 = 0x027E;
 const MULRK: u16 = 0x00BD;
@@ -203,7 +204,8 @@ fn cells(mut stream: &[u8], strings: &[String]) -> Result<Vec<Row>, Refused> {
                 let number = usize::try_from(u32_at(content, 6)?).map_err(|_| Refused::NoXls)?;
                 keep(content, 0, strings.get(number).ok_or(Refused::NoXls)?, &mut grid)?;
             }
-            LABEL => {
+            // The latter has fonts of its parts behind the text.
+            LABEL | RSTRING => {
                 let characters = u16_at(content, 6)?;
                 let wide = content.get(8).ok_or(Refused::NoXls)? & WIDE != 0;
                 let mut chunks = Chunks { chunks: vec![content], number: 0, at: 9 };
@@ -297,6 +299,7 @@ mod tests {
             cell(LABELSST, 0, 0, &0_u32.to_le_bytes()),
             cell(LABELSST, 0, 1, &1_u32.to_le_bytes()),
             cell(LABEL, 2, 0, &[2, 0, 0, b'I', b'T']),
+            cell(RSTRING, 1, 0, &[2, 0, 0, b'D', b'E', 1, 0, 0, 0, 5, 0]),
             cell(NUMBER, 2, 1, &1000_f64.to_le_bytes()),
             cell(RK, 2, 2, &((2000 << 2) | 2_u32).to_le_bytes()),
             // 500 in hundredths, 25 as a float; format before each; last column.
@@ -318,6 +321,7 @@ mod tests {
             shown,
             [
                 (1, "ISO Code|Day€".to_owned()),
+                (2, "DE".to_owned()),
                 (3, "IT|1000|2000".to_owned()),
                 (4, "|500|25".to_owned())
             ]

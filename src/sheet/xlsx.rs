@@ -181,11 +181,12 @@ struct Cell {
     text: String,
 }
 
+/// Ends with the cells: what stands behind them, such as rules for entries, may hold formulas.
 fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
     let mut grid = Grid::default();
     let (mut row, mut column) = (0_u32, 0_usize);
     let mut cell: Option<Cell> = None;
-    let mut in_value = false;
+    let (mut in_value, mut in_reading) = (false, false);
     let mut events = Events::of(sheet);
     while let Some(event) = events.next()? {
         match &event {
@@ -208,22 +209,23 @@ fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
                     column += 1;
                 }
                 b"v" | b"t" => in_value = true,
-                b"f" => {
-                    return Err(Refused::Formula(row));
-                }
+                b"rPh" => in_reading = true,
+                b"f" if cell.is_some() => return Err(Refused::Formula(row)),
                 _ => {}
             },
             Event::End(element) => match element.local_name().as_ref() {
                 b"v" | b"t" => in_value = false,
+                b"rPh" => in_reading = false,
                 b"c" => {
                     if let Some(cell) = cell.take() {
                         keep(&cell, strings, &mut grid)?;
                     }
                 }
+                b"sheetData" => break,
                 _ => {}
             },
             _ => {
-                if let (Some(cell), true) = (&mut cell, in_value) {
+                if let (Some(cell), true, false) = (&mut cell, in_value, in_reading) {
                     cell.text.push_str(characters(&event)?.as_deref().unwrap_or(""));
                 }
             }
@@ -234,7 +236,9 @@ fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
 
 fn keep(cell: &Cell, strings: &[String], grid: &mut Grid) -> Result<(), Refused> {
     let text = match cell.kind.as_deref() {
-        Some("s") => {
+        // As in an .xls file: what would read 1 is no limit of 1.
+        Some("b" | "e") => "a truth value or an error",
+        Some("s") if !cell.text.is_empty() => {
             let number: usize = cell.text.trim().parse().map_err(|_| Refused::NoXlsx)?;
             strings.get(number).ok_or(Refused::NoXlsx)?
         }
@@ -250,8 +254,9 @@ fn position(place: &str) -> Option<(u32, usize)> {
         return None;
     }
     let (letters, digits) = place.split_at_checked(letters)?;
+    let row = digits.parse().ok().filter(|row| *row > 0 && !digits.starts_with('+'))?;
     let column = letters.bytes().fold(0, |it, letter| it * 26 + usize::from(letter - b'A') + 1);
-    Some((digits.parse().ok()?, column - 1))
+    Some((row, column - 1))
 }
 
 #[cfg(test)]
@@ -295,10 +300,14 @@ mod tests {
         let sheet = r#"<worksheet><dimension ref="A1:XFD1048576"/><sheetData>
             <row r="1"><c r="A1" t="s"><v>0</v></c><c r="C1" t="s"><v>1</v></c></row>
             <row r="4"><c t="inlineStr"><is><t>IT</t></is></c><c r="B4"><v>1000</v></c>
-            <c><v>2.5</v></c><c/></row></sheetData></worksheet>"#;
+            <c><v>2.5</v></c><c/><c t="s"/></row>
+            <row><c t="b"><v>1</v></c><c t="inlineStr"><is><t>DE</t><rPh><t>no</t></rPh></is></c>
+            </row></sheetData><extLst><x14:v><xm:f>Two!$A$1</xm:f></x14:v></extLst></worksheet>"#;
         let rows = rows(&workbook(sheet, strings)).expect("a workbook");
         let shown: Vec<_> = rows.iter().map(|row| (row.number, row.cells.join("|"))).collect();
-        assert_eq!(shown, [(1, "ISO Code||A & B".to_owned()), (4, "IT|1000|2.5".to_owned())]);
+        let expected =
+            [(1, "ISO Code||A & B"), (4, "IT|1000|2.5"), (5, "a truth value or an error|DE")];
+        assert_eq!(shown, expected.map(|(number, cells)| (number, cells.to_owned())));
     }
 
     #[test]
@@ -320,6 +329,8 @@ mod tests {
             r#"<row r="x"/>"#,
             r#"<row r="1"><c r="1A"><v>1</v></c></row>"#,
             r#"<row r="1"><c r="A99999999999"><v>1</v></c></row>"#,
+            r#"<row r="1"><c r="A0"><v>1</v></c></row>"#,
+            r#"<row r="1"><c r="A+1"><v>1</v></c></row>"#,
             r#"<row r="1"><c t="s"><v>0</v></c></row>"#,
             r#"<row r="1"><c t="s"><v>-1</v></c></row>"#,
             r#"<row r="1"><c><v>&lol;</v></c></row>"#,

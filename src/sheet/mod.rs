@@ -72,6 +72,31 @@ pub fn rows(format: Format, bytes: &[u8]) -> Result<Vec<Row>, Refused> {
     }
 }
 
+/// Texts that cells refer to by number, in one piece: a million empty ones take few bytes each.
+#[derive(Debug, Default)]
+struct Texts {
+    all: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    /// Adds to the text that is not yet ended.
+    fn add(&mut self, part: &str) {
+        self.all.push_str(part);
+    }
+
+    fn end(&mut self) {
+        self.ends.push(self.all.len());
+    }
+
+    /// From 0.
+    fn get(&self, number: usize) -> Option<&str> {
+        let end = *self.ends.get(number)?;
+        let start = if number == 0 { 0 } else { self.ends[number - 1] };
+        Some(&self.all[start..end])
+    }
+}
+
 /// Rows of a sheet while its cells are read, in whatever order.
 #[derive(Debug, Default)]
 struct Grid(BTreeMap<u32, Vec<String>>);

@@ -7,7 +7,7 @@
 
 use std::io::{Cursor, Read as _};
 
-use super::{Grid, Refused, Row};
+use super::{Grid, Refused, Row, Texts};
 
 /// Bytes read of the workbook's stream: a chain of sectors may run in a circle.
 const STREAM_BYTES_MAX: u64 = 2 * 1_048_576;
@@ -73,7 +73,7 @@ fn next<'b>(stream: &mut &'b [u8]) -> Result<Option<Record<'b>>, Refused> {
 /// What the workbook says before its sheets.
 struct Globals {
     first_sheet: usize,
-    strings: Vec<String>,
+    strings: Texts,
 }
 
 impl Globals {
@@ -83,7 +83,7 @@ impl Globals {
             Some((BOF, content)) if u16_at(content, 0)? == BIFF8 => {}
             _ => return Err(Refused::NoXls),
         }
-        let (mut first_sheet, mut strings) = (None, Vec::new());
+        let (mut first_sheet, mut strings) = (None, Texts::default());
         while let Some((kind, content)) = next(&mut stream)? {
             match kind {
                 EOF => break,
@@ -161,23 +161,24 @@ const WIDE: u8 = 0x01;
 const EAST_ASIAN: u8 = 0x04;
 const FORMATTED: u8 = 0x08;
 
-fn shared_strings(chunks: Vec<&[u8]>) -> Result<Vec<String>, Refused> {
+fn shared_strings(chunks: Vec<&[u8]>) -> Result<Texts, Refused> {
     let mut chunks = Chunks { chunks, number: 0, at: 0 };
     let (_uses, count) = (chunks.u32()?, chunks.u32()?);
-    let mut strings = Vec::new();
+    let mut strings = Texts::default();
     // Each takes three bytes at least, so a count beyond the record ends at its end.
     for _ in 0..count {
         let (characters, flags) = (chunks.u16()?, chunks.byte()?);
         let runs = if flags & FORMATTED == 0 { 0 } else { usize::from(chunks.u16()?) };
         let phonetic = if flags & EAST_ASIAN == 0 { 0 } else { chunks.u32()? };
-        strings.push(chunks.text(characters, flags & WIDE != 0)?);
+        strings.add(&chunks.text(characters, flags & WIDE != 0)?);
+        strings.end();
         chunks.skip(runs * 4)?;
         chunks.skip(usize::try_from(phonetic).map_err(|_| Refused::NoXls)?)?;
     }
     Ok(strings)
 }
 
-fn cells(mut stream: &[u8], strings: &[String]) -> Result<Vec<Row>, Refused> {
+fn cells(mut stream: &[u8], strings: &Texts) -> Result<Vec<Row>, Refused> {
     let mut grid = Grid::default();
     // Charts inside a sheet have a beginning and an end of their own.
     let mut depth = 0_u32;
@@ -224,19 +225,15 @@ fn keep(content: &[u8], beside: usize, text: &str, grid: &mut Grid) -> Result<()
     grid.put(u32::from(row) + 1, usize::from(column) + beside, text)
 }
 
-/// A number in 30 bits: whole, or the upper part of a float; perhaps of hundredths.
+/// A number in 30 bits: whole, or the upper part of a float; perhaps of hundredths. Limits are
+/// whole numbers, which that division gives exactly or not at all.
 fn packed_number(packed: u32) -> String {
     let (hundredths, whole) = (packed & 1 == 1, packed & 2 == 2);
-    if whole {
-        let number = packed.cast_signed() >> 2;
-        return match (hundredths, number % 100) {
-            (true, 0) => (number / 100).to_string(),
-            (true, _) => format!("{number}/100"),
-            (false, _) => number.to_string(),
-        };
-    }
-    let number = f64::from_bits(u64::from(packed & !3) << 32);
-    // Limits are whole numbers, which this division gives exactly or not at all.
+    let number = if whole {
+        f64::from(packed.cast_signed() >> 2)
+    } else {
+        f64::from_bits(u64::from(packed & !3) << 32)
+    };
     if hundredths { (number / 100.0).to_string() } else { number.to_string() }
 }
 

@@ -13,7 +13,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use zip::ZipArchive;
 
-use super::{Grid, Refused, Row, UNPACKED_BYTES_MAX};
+use super::{Grid, Refused, Row, Texts, UNPACKED_BYTES_MAX};
 
 /// Files inside one file.
 const PARTS_MAX: usize = 1_000;
@@ -29,7 +29,7 @@ pub(super) fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
     let sheet = first_sheet(&mut parts)?;
     let strings = match parts.read("xl/sharedStrings.xml")? {
         Some(text) => shared_strings(&text)?,
-        None => Vec::new(),
+        None => Texts::default(),
     };
     let sheet = parts.read(&sheet)?.ok_or(Refused::NoXlsx)?;
     cells(&sheet, &strings)
@@ -143,30 +143,31 @@ fn first_sheet(parts: &mut Parts<'_>) -> Result<String, Refused> {
 }
 
 /// The texts that cells refer to by number, without the readings that East Asian ones carry.
-fn shared_strings(text: &str) -> Result<Vec<String>, Refused> {
-    let mut strings = Vec::new();
-    let mut present: Option<String> = None;
-    let (mut in_text, mut in_reading) = (false, false);
+fn shared_strings(text: &str) -> Result<Texts, Refused> {
+    let mut strings = Texts::default();
+    let (mut in_item, mut in_text, mut in_reading) = (false, false, false);
     let mut events = Events::of(text);
     while let Some(event) = events.next()? {
         match &event {
             Event::Start(element) => match element.local_name().as_ref() {
-                b"si" => present = Some(String::new()),
+                b"si" => in_item = true,
                 b"t" => in_text = true,
                 b"rPh" => in_reading = true,
                 _ => {}
             },
             Event::End(element) => match element.local_name().as_ref() {
-                b"si" => strings.extend(present.take()),
+                b"si" => {
+                    in_item = false;
+                    strings.end();
+                }
                 b"t" => in_text = false,
                 b"rPh" => in_reading = false,
                 _ => {}
             },
-            _ => {
-                if let (Some(present), true, false) = (&mut present, in_text, in_reading) {
-                    present.push_str(characters(&event)?.as_deref().unwrap_or(""));
-                }
+            _ if in_item && in_text && !in_reading => {
+                strings.add(characters(&event)?.as_deref().unwrap_or(""));
             }
+            _ => {}
         }
     }
     Ok(strings)
@@ -182,7 +183,7 @@ struct Cell {
 }
 
 /// Ends with the cells: what stands behind them, such as rules for entries, may hold formulas.
-fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
+fn cells(sheet: &str, strings: &Texts) -> Result<Vec<Row>, Refused> {
     let mut grid = Grid::default();
     let (mut row, mut column) = (0_u32, 0_usize);
     let mut cell: Option<Cell> = None;
@@ -193,7 +194,7 @@ fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
             Event::Start(element) => match element.local_name().as_ref() {
                 b"row" => {
                     row = match attribute(element, "r")? {
-                        Some(number) => number.parse().map_err(|_| Refused::NoXlsx)?,
+                        Some(number) => row_number(&number).ok_or(Refused::NoXlsx)?,
                         None => row.checked_add(1).ok_or(Refused::NoXlsx)?,
                     };
                     column = 0;
@@ -202,7 +203,8 @@ fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
                     let place = attribute(element, "r")?;
                     (row, column) = match place.as_deref() {
                         Some(place) => position(place).ok_or(Refused::NoXlsx)?,
-                        None => (row, column),
+                        None if row > 0 => (row, column),
+                        None => return Err(Refused::NoXlsx),
                     };
                     let kind = attribute(element, "t")?;
                     cell = Some(Cell { row, column, kind, text: String::new() });
@@ -234,7 +236,7 @@ fn cells(sheet: &str, strings: &[String]) -> Result<Vec<Row>, Refused> {
     Ok(grid.rows())
 }
 
-fn keep(cell: &Cell, strings: &[String], grid: &mut Grid) -> Result<(), Refused> {
+fn keep(cell: &Cell, strings: &Texts, grid: &mut Grid) -> Result<(), Refused> {
     let text = match cell.kind.as_deref() {
         // As in an .xls file: what would read 1 is no limit of 1.
         Some("b" | "e") => "a truth value or an error",
@@ -242,9 +244,18 @@ fn keep(cell: &Cell, strings: &[String], grid: &mut Grid) -> Result<(), Refused>
             let number: usize = cell.text.trim().parse().map_err(|_| Refused::NoXlsx)?;
             strings.get(number).ok_or(Refused::NoXlsx)?
         }
+        None | Some("n") => &plain_number(&cell.text),
         _ => &cell.text,
     };
     grid.put(cell.row, cell.column, text)
+}
+
+/// Some programs write 10000000 as 1.0E7. What is no number stays as it is.
+fn plain_number(text: &str) -> String {
+    match text.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() => number.to_string(),
+        _ => text.to_owned(),
+    }
 }
 
 /// `B3` as row 3, column 1 (from 0).
@@ -254,9 +265,14 @@ fn position(place: &str) -> Option<(u32, usize)> {
         return None;
     }
     let (letters, digits) = place.split_at_checked(letters)?;
-    let row = digits.parse().ok().filter(|row| *row > 0 && !digits.starts_with('+'))?;
     let column = letters.bytes().fold(0, |it, letter| it * 26 + usize::from(letter - b'A') + 1);
-    Some((row, column - 1))
+    Some((row_number(digits)?, column - 1))
+}
+
+/// From 1.
+fn row_number(digits: &str) -> Option<u32> {
+    let number = digits.parse().ok()?;
+    (number > 0 && digits.starts_with(|first: char| first.is_ascii_digit())).then_some(number)
 }
 
 #[cfg(test)]
@@ -300,13 +316,16 @@ mod tests {
         let sheet = r#"<worksheet><dimension ref="A1:XFD1048576"/><sheetData>
             <row r="1"><c r="A1" t="s"><v>0</v></c><c r="C1" t="s"><v>1</v></c></row>
             <row r="4"><c t="inlineStr"><is><t>IT</t></is></c><c r="B4"><v>1000</v></c>
-            <c><v>2.5</v></c><c/><c t="s"/></row>
+            <c><v>2.50</v></c><c><v>1.0E7</v></c><c/><c t="s"/></row>
             <row><c t="b"><v>1</v></c><c t="inlineStr"><is><t>DE</t><rPh><t>no</t></rPh></is></c>
             </row></sheetData><extLst><x14:v><xm:f>Two!$A$1</xm:f></x14:v></extLst></worksheet>"#;
         let rows = rows(&workbook(sheet, strings)).expect("a workbook");
         let shown: Vec<_> = rows.iter().map(|row| (row.number, row.cells.join("|"))).collect();
-        let expected =
-            [(1, "ISO Code||A & B"), (4, "IT|1000|2.5"), (5, "a truth value or an error|DE")];
+        let expected = [
+            (1, "ISO Code||A & B"),
+            (4, "IT|1000|2.5|10000000"),
+            (5, "a truth value or an error|DE"),
+        ];
         assert_eq!(shown, expected.map(|(number, cells)| (number, cells.to_owned())));
     }
 
@@ -327,6 +346,8 @@ mod tests {
         assert_eq!(refused(&sheet(&rows_many)), Refused::TooManyRows);
         for inner in [
             r#"<row r="x"/>"#,
+            r#"<row r="0"/>"#,
+            "<c><v>1</v></c>",
             r#"<row r="1"><c r="1A"><v>1</v></c></row>"#,
             r#"<row r="1"><c r="A99999999999"><v>1</v></c></row>"#,
             r#"<row r="1"><c r="A0"><v>1</v></c></row>"#,

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +32,7 @@ pub fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(upload))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(Extension(Reads(Arc::new(Semaphore::new(READS_AT_ONCE_MAX)))))
         .routes(routes!(sample))
 }
 
@@ -38,6 +40,13 @@ pub fn routes() -> OpenApiRouter<Arc<Control>> {
 const FILE_BYTES_MAX: usize = 1_048_576;
 /// Of a request: a file in a form has parts around it.
 pub const BODY_BYTES_MAX: usize = FILE_BYTES_MAX + 65_536;
+
+/// Files read at once, the rest wait: each may hold some 50 MB while it is unpacked.
+const READS_AT_ONCE_MAX: usize = 4;
+
+/// Places for reading.
+#[derive(Clone)]
+struct Reads(Arc<Semaphore>);
 
 /// How files of each kind begin.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -99,6 +108,7 @@ struct RefusedRows {
 async fn upload(
     State(control): State<Arc<Control>>,
     Extension(caller): Extension<Caller>,
+    Extension(Reads(reads)): Extension<Reads>,
     request: Request,
 ) -> Result<Response, Fault> {
     let file = file(request).await?;
@@ -107,10 +117,15 @@ async fn upload(
         return Err(Fault::new(Kind::TooLarge, detail));
     }
     let format = file.format()?;
+    let place = reads.acquire_owned().await.expect("it is never closed");
     // Unpacking takes a while, and what would panic there is a file that cannot be read.
-    let read = tokio::task::spawn_blocking(move || lines(format, &file.bytes)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        // Kept to the end of the reading, though the request may be given up before.
+        let _place = place;
+        lines(format, &file.bytes)
+    });
     let unreadable = "It cannot be read; save it again, or as CSV.";
-    let lines = match read.unwrap_or_else(|_| Err(Refused::File(unreadable.to_owned()))) {
+    let lines = match read.await.unwrap_or_else(|_| Err(Refused::File(unreadable.to_owned()))) {
         Ok(lines) => lines,
         Err(refused) => return Ok(told(refused)),
     };

@@ -32,6 +32,7 @@ mod openapi;
 mod others;
 mod owners;
 mod profiles;
+mod python;
 mod rig;
 mod sdk;
 mod spend;

@@ -9,39 +9,14 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::python::programs;
 use crate::rig::{Account, Server, until};
 use crate::suite;
 
-/// A Python with the SDK, at the version that `requirements.txt` names; made once in the build
-/// folder. `Err` says what is missing.
+/// A Python with the SDK; made once, since tests run beside each other.
 fn python() -> Result<PathBuf, String> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    PYTHON.get_or_init(make_python).clone()
-}
-
-fn make_python() -> Result<PathBuf, String> {
-    let pinned = folder().join("requirements.txt");
-    let version = std::fs::read_to_string(&pinned).map_err(|error| error.to_string())?;
-    let version = version.trim().replace("==", "-");
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sdk-{version}"));
-    let python = environment.join("bin/python");
-    let ready = environment.join("ready");
-    if ready.exists() {
-        return Ok(python);
-    }
-    // What was begun and not finished is begun anew.
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))
-        .map_err(|said| format!("no venv; on Debian: apt-get install python3-venv: {said}"))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "-q", "-r"]).arg(&pinned))
-        .map_err(|said| format!("pip could not fetch {version} from PyPI: {said}"))?;
-    std::fs::write(&ready, "").map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(said.trim().to_owned()) }
+    PYTHON.get_or_init(|| Ok(programs(&folder())?.join("python"))).clone()
 }
 
 fn folder() -> PathBuf {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["money", "time", "error", "fault_point"],
     &["fold"],
-    &["wire", "journal", "store", "config", "telemetry", "tail"],
+    &["wire", "journal", "store", "config", "telemetry", "tail", "sheet"],
     &["engine", "settings", "topics"],
     &["api", "replay", "demo", "generate"],
     &["cli"],

@@ -27,5 +27,6 @@ mod otp;
 pub mod owners;
 pub mod profiles;
 pub mod server;
+mod url;
 mod usage;
 mod whatsapp;

@@ -2,14 +2,14 @@
 //! account sees another's settings, and what schemathesis makes of the description is answered as
 //! described.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::rig::{Server, until};
-use crate::suite;
+use crate::{python, suite};
 
 /// Method and path of every operation, with `name` for what a path leaves open.
 fn operations(server: &Server, name: impl Fn(&str) -> String) -> Vec<(Method, String)> {
@@ -90,41 +90,14 @@ fn no_account_is_shown_another_ones_settings() {
     assert!(shown >= 9, "acme itself sees its marks: {shown}");
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/schemathesis")
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(said.trim().to_owned()) }
-}
-
-/// Schemathesis at the version that `requirements.txt` names; made once in the build folder.
-fn schemathesis() -> Result<PathBuf, String> {
-    let pinned = folder().join("requirements.txt");
-    let version = std::fs::read_to_string(&pinned).map_err(|error| error.to_string())?;
-    let version = version.trim().replace("==", "-");
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(version);
-    let ready = environment.join("ready");
-    if !ready.exists() {
-        // What was begun and not finished is begun anew.
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))
-            .map_err(|said| format!("no venv; on Debian: apt-get install python3-venv: {said}"))?;
-        let python = environment.join("bin/python");
-        run(Command::new(python).args(["-m", "pip", "install", "-q", "-r"]).arg(&pinned))
-            .map_err(|said| format!("pip could not fetch it from PyPI: {said}"))?;
-        std::fs::write(&ready, "").map_err(|error| error.to_string())?;
-    }
-    Ok(environment.join("bin/schemathesis"))
-}
-
 /// Bodies and parameters of every kind, allowed and not, for a minute.
 #[test]
 fn schemathesis_finds_no_answer_that_is_not_described() {
     let Some((_cluster, server)) = Server::start("api-schemathesis") else { return };
-    let program = match schemathesis() {
-        Ok(program) => program,
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/schemathesis");
+    let pinned = folder.join("requirements.txt");
+    let program = match python::with_packages("schemathesis", &pinned) {
+        Ok(python) => python.with_file_name("schemathesis"),
         Err(missing) => return suite::skipped("schemathesis", &missing),
     };
     let acme = server.account("acme");

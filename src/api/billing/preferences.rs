@@ -20,6 +20,7 @@ use crate::api::emails::Emails;
 use crate::api::extract::JsonBody;
 use crate::api::fault::Fault;
 use crate::api::named::{given, members};
+use crate::api::url;
 use crate::settings::Account;
 use crate::wire::Setting;
 
@@ -29,7 +30,6 @@ pub fn routes() -> OpenApiRouter<Arc<Control>> {
 
 /// Kind of the document; an account has one.
 const PREFERENCES: &str = "preferences";
-const URL_BYTES_MAX: usize = 2_048;
 const PHONE_NUMBERS_MAX: usize = 20;
 
 /// Changes: what is left out stays, null clears.
@@ -140,24 +140,17 @@ fn address(
         Some(Some(_)) => {
             let detail = format!(
                 "{place} must be an https URL with a host, without user name and password, of at \
-                 most 2048 bytes."
+                 most 2048 printable ASCII characters."
             );
             Err(Fault::invalid(place, detail))
         }
     }
 }
 
-fn is_https(url: &str) -> bool {
-    let trimmed = url.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-    let parsed = reqwest::Url::parse(url).ok();
-    trimmed == url
-        && url.len() <= URL_BYTES_MAX
-        && parsed.is_some_and(|parsed| {
-            parsed.scheme() == "https"
-                && parsed.has_host()
-                && parsed.username().is_empty()
-                && parsed.password().is_none()
-        })
+fn is_https(text: &str) -> bool {
+    url::parse(text).is_some_and(|url| {
+        url.scheme() == "https" && url.username().is_empty() && url.password().is_none()
+    })
 }
 
 /// Each once.
@@ -230,20 +223,12 @@ mod tests {
         for url in ["https://example.com", "https://hooks.slack.com/services/T0/B0/x?a=b"] {
             assert!(is_https(url), "{url}");
         }
-        let long = format!("https://example.com/{}", "a".repeat(URL_BYTES_MAX));
         for url in [
             "",
             "example.com",
             "http://example.com",
-            "https://",
-            "ftp://example.com",
-            "javascript:alert(1)",
             "https://user:secret@example.com",
             "https://user@example.com",
-            " https://example.com",
-            "https://example.com\n",
-            "https://exa mple.com",
-            &long,
         ] {
             assert!(!is_https(url), "{url}");
         }

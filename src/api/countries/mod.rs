@@ -2,7 +2,6 @@
 //! country's limits are limits like any other, blocking, and disabled while the account's toggle
 //! is off; they count all the same.
 
-mod commas;
 mod country;
 mod iso;
 mod limits;
@@ -11,8 +10,6 @@ mod notices;
 mod setup;
 mod table;
 mod upload;
-mod xls;
-mod xlsx;
 
 use std::sync::Arc;
 

@@ -8,26 +8,12 @@ use utoipa::ToSchema;
 
 use super::country::REQUESTS_MAX;
 use super::iso::Country;
+use crate::sheet::{self, Row};
 
-/// Rows read of a file: more than there are countries, with room for blank ones.
-pub const ROWS_MAX: usize = 1_000;
-/// Columns read of a file.
-pub const COLUMNS_MAX: usize = 64;
 /// Wrong rows that are told.
 const WRONG_MAX: usize = 100;
 /// The columns, as the sample file names them.
 pub const HEADINGS: [&str; 3] = ["ISO Code", "Daily Limit", "Monthly Limit"];
-
-/// Characters kept of a cell: more than any that is right has.
-const CELL_CHARS_MAX: usize = 64;
-
-/// A row as it stands in the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// From 1, as spreadsheets count.
-    pub number: u32,
-    pub cells: Vec<String>,
-}
 
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,37 +41,9 @@ pub enum Refused {
     Rows(Vec<Wrong>),
 }
 
-/// Rows of a spreadsheet while its cells are read, in whatever order.
-#[derive(Debug, Default)]
-pub struct Grid(BTreeMap<u32, Vec<String>>);
-
-impl Grid {
-    /// Puts a cell: `row` from 1, `column` from 0. Empty ones are left out.
-    ///
-    /// # Errors
-    /// `File` beyond the bounds of rows and columns.
-    pub fn put(&mut self, row: u32, column: usize, text: &str) -> Result<(), Refused> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        if column >= COLUMNS_MAX {
-            return Err(Refused::File(format!("It has more than {COLUMNS_MAX} columns.")));
-        }
-        if self.0.len() == ROWS_MAX && !self.0.contains_key(&row) {
-            return Err(Refused::File(format!("It has more than {ROWS_MAX} rows.")));
-        }
-        let cells = self.0.entry(row).or_default();
-        if cells.len() <= column {
-            cells.resize(column + 1, String::new());
-        }
-        // Many cells may share one long text.
-        cells[column] = text.chars().take(CELL_CHARS_MAX).collect();
-        Ok(())
-    }
-
-    #[must_use]
-    pub fn rows(self) -> Vec<Row> {
-        self.0.into_iter().map(|(number, cells)| Row { number, cells }).collect()
+impl From<sheet::Refused> for Refused {
+    fn from(refused: sheet::Refused) -> Refused {
+        Refused::File(refused.to_string())
     }
 }
 

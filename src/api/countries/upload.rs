@@ -10,26 +10,29 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Executed;
 use super::country::{Bound, Limited, Shown};
 use super::limits::shown;
 use super::notices::Notices;
 use super::setup::Setup;
-use super::table::{self, HEADINGS, Line, Refused, Row, Wrong};
-use super::{Executed, commas, xls, xlsx};
+use super::table::{self, HEADINGS, Line, Refused, Wrong};
 use crate::api::caller::Caller;
 use crate::api::control::Control;
 use crate::api::described::Problems;
 use crate::api::extract::unread;
 use crate::api::fault::{Fault, Kind};
+use crate::sheet::{self, Format};
 
 pub fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(upload))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(Extension(Reads(Arc::new(Semaphore::new(READS_AT_ONCE_MAX)))))
         .routes(routes!(sample))
 }
 
@@ -38,16 +41,16 @@ const FILE_BYTES_MAX: usize = 1_048_576;
 /// Of a request: a file in a form has parts around it.
 pub const BODY_BYTES_MAX: usize = FILE_BYTES_MAX + 65_536;
 
+/// Files read at once, the rest wait: each may hold some 50 MB while it is unpacked.
+const READS_AT_ONCE_MAX: usize = 4;
+
+/// Places for reading.
+#[derive(Clone)]
+struct Reads(Arc<Semaphore>);
+
 /// How files of each kind begin.
 const ZIP: &[u8] = b"PK\x03\x04";
 const COMPOUND: &[u8] = b"\xd0\xcf\x11\xe0";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Csv,
-    Xls,
-    Xlsx,
-}
 
 /// A file as it came.
 struct File {
@@ -105,6 +108,7 @@ struct RefusedRows {
 async fn upload(
     State(control): State<Arc<Control>>,
     Extension(caller): Extension<Caller>,
+    Extension(Reads(reads)): Extension<Reads>,
     request: Request,
 ) -> Result<Response, Fault> {
     let file = file(request).await?;
@@ -113,10 +117,15 @@ async fn upload(
         return Err(Fault::new(Kind::TooLarge, detail));
     }
     let format = file.format()?;
+    let place = reads.acquire_owned().await.expect("it is never closed");
     // Unpacking takes a while, and what would panic there is a file that cannot be read.
-    let read = tokio::task::spawn_blocking(move || lines(format, &file.bytes)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        // Kept to the end of the reading, though the request may be given up before.
+        let _place = place;
+        lines(format, &file.bytes)
+    });
     let unreadable = "It cannot be read; save it again, or as CSV.";
-    let lines = match read.unwrap_or_else(|_| Err(Refused::File(unreadable.to_owned()))) {
+    let lines = match read.await.unwrap_or_else(|_| Err(Refused::File(unreadable.to_owned()))) {
         Ok(lines) => lines,
         Err(refused) => return Ok(told(refused)),
     };
@@ -228,12 +237,7 @@ impl File {
 }
 
 fn lines(format: Format, bytes: &[u8]) -> Result<Vec<Line>, Refused> {
-    let rows: Vec<Row> = match format {
-        Format::Csv => commas::rows(bytes)?,
-        Format::Xls => xls::rows(bytes)?,
-        Format::Xlsx => xlsx::rows(bytes)?,
-    };
-    table::read(&rows)
+    table::read(&sheet::rows(format, bytes)?)
 }
 
 /// The country as a row has it; whom a limit tells stays the same.

@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::api::fault::{Fault, Kind};
+use crate::api::url;
 
 /// Bytes of a profile's fields as JSON. The audit keeps each change, before and after.
 const PROFILE_BYTES_MAX: usize = 16_384;
@@ -16,8 +17,6 @@ const PROFILE_BYTES_MAX: usize = 16_384;
 const DEPTH_MAX: usize = 16;
 /// Code points of a name and other short texts.
 const TEXT_MAX: usize = 255;
-/// Characters of a URL.
-const URL_MAX: usize = 2_048;
 /// Countries of a profile: there are some 250.
 const DESTINATIONS_MAX: usize = 300;
 
@@ -171,7 +170,9 @@ impl Form {
     fn takes(self, value: &Value) -> bool {
         match self {
             Form::Text => value.as_str().is_some_and(|text| text.chars().count() <= TEXT_MAX),
-            Form::Url => value.as_str().is_some_and(|text| text.is_empty() || is_url(text)),
+            Form::Url => {
+                value.as_str().is_some_and(|text| text.is_empty() || url::parse(text).is_some())
+            }
             Form::Flag => value.is_boolean(),
             Form::Object => value.is_object(),
             Form::Destinations => value
@@ -188,8 +189,9 @@ impl Form {
         match self {
             Form::Text => format!("a text of at most {TEXT_MAX} characters, or null"),
             Form::Url => format!(
-                "an http or https URL with a host, of at most {URL_MAX} printable ASCII \
-                 characters, or null to clear it"
+                "an http or https URL with a host, of at most {} printable ASCII \
+                 characters, or null to clear it",
+                url::BYTES_MAX
             ),
             Form::Flag => "true or false, or null for the default".to_owned(),
             Form::Object => "an object, or null".to_owned(),
@@ -205,7 +207,7 @@ impl Form {
         match self {
             Form::Text => text().max_length(Some(TEXT_MAX)),
             Form::Url => match of {
-                Body::Request => text().max_length(Some(URL_MAX)).pattern(Some(URL_PATTERN)),
+                Body::Request => text().max_length(Some(url::BYTES_MAX)).pattern(Some(URL_PATTERN)),
                 Body::Answer => text(),
             },
             Form::Flag => nullable(Type::Boolean),
@@ -228,13 +230,6 @@ const URL_PATTERN: &str = "^(https?://(([0-9A-Za-z-]+\\.)*[A-Za-z][0-9A-Za-z-]*|
                            ((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}\
                            (25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]))\
                            (:[0-9]{1,4})?([/?#][!-~]*)?)?$";
-
-fn is_url(text: &str) -> bool {
-    // The parser would pass over line ends and blanks, which a client that connects may not.
-    let plain = text.len() <= URL_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
-    let parsed = reqwest::Url::parse(text);
-    plain && parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
 
 fn is_destination(value: &Value) -> bool {
     value.as_str().is_some_and(|text| {

@@ -1,17 +1,15 @@
 //! Rows of a CSV file. Promise: UTF-8 only, bounded rows; separated by commas, or by semicolons as
 //! spreadsheets of many countries write it.
 
-use super::table::{COLUMNS_MAX, ROWS_MAX, Refused, Row};
+use super::{COLUMNS_MAX, ROWS_MAX, Refused, Row};
 
 /// # Errors
-/// `File` for other encodings, too many rows or columns.
-pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
-    let refused = |why: &str| Refused::File(why.to_owned());
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| refused("It is not encoded in UTF-8; save it as \"CSV UTF-8\"."))?;
+/// For other encodings, too many rows or columns.
+pub(super) fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Refused::OtherEncoding)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains('\0') {
-        return Err(refused("It is no text: it contains zero bytes."));
+        return Err(Refused::ZeroBytes);
     }
     let headings = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
     let semicolons = headings.contains(';') && !headings.contains(',');
@@ -24,12 +22,12 @@ pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
     // Lines begun up to a place: the reader counts none that end in CR and LF.
     let (mut number, mut counted) = (1_u32, 0_usize);
     for record in reader.records() {
-        let record = record.map_err(|error| Refused::File(format!("It is no CSV: {error}.")))?;
+        let record = record.map_err(|error| Refused::NoCsv(error.to_string()))?;
         if rows.len() == ROWS_MAX {
-            return Err(Refused::File(format!("It has more than {ROWS_MAX} rows.")));
+            return Err(Refused::TooManyRows);
         }
         if record.len() > COLUMNS_MAX {
-            return Err(Refused::File(format!("It has more than {COLUMNS_MAX} columns.")));
+            return Err(Refused::TooManyColumns);
         }
         let begin = record.position().map_or(0, csv::Position::byte);
         let begin = usize::try_from(begin).unwrap_or(usize::MAX).clamp(counted, text.len());
@@ -69,8 +67,14 @@ mod tests {
             "\u{feff}ISO Code".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let rows_many = "IT,1,2\n".repeat(ROWS_MAX + 1).into_bytes();
         let columns_many = ",".repeat(COLUMNS_MAX).into_bytes();
-        for bytes in [utf_16, b"ISO Code\xe9".to_vec(), b"a\0b".to_vec(), rows_many, columns_many] {
-            assert!(matches!(rows(&bytes), Err(Refused::File(_))));
+        for (bytes, refused) in [
+            (utf_16, Refused::OtherEncoding),
+            (b"ISO Code\xe9".to_vec(), Refused::OtherEncoding),
+            (b"a\0b".to_vec(), Refused::ZeroBytes),
+            (rows_many, Refused::TooManyRows),
+            (columns_many, Refused::TooManyColumns),
+        ] {
+            assert_eq!(rows(&bytes), Err(refused));
         }
     }
 }

@@ -2,12 +2,12 @@
 //! says of itself, nothing is reserved by it and no more than the rows' bounds is kept; a formula
 //! is refused. Older formats and encrypted files are refused too.
 //!
-//! Read by hand for the reason that `xlsx` gives: what a crate reserves by a file's header here is
-//! what `DIMENSIONS` says, and a failed reservation ends the process.
+//! Read by hand for the reason that `xlsx` gives. Measured of calamine 0.38: a file of 5,632 bytes
+//! whose `DIMENSIONS` say 2^24 rows of 256 cells makes it ask for 172 GB, and ends the process.
 
 use std::io::{Cursor, Read as _};
 
-use super::table::{Grid, Refused, Row};
+use super::{Grid, Refused, Row, Texts};
 
 /// Bytes read of the workbook's stream: a chain of sectors may run in a circle.
 const STREAM_BYTES_MAX: u64 = 2 * 1_048_576;
@@ -21,6 +21,7 @@ const CONTINUE: u16 = 0x003C;
 const FORMULA: u16 = 0x0006;
 const NUMBER: u16 = 0x0203;
 const LABEL: u16 = 0x0204;
+const RSTRING: u16 = 0x00D6;
 const BOOLERR: u16 = 0x0205;
 const RK: u16 = 0x027E;
 const MULRK: u16 = 0x00BD;
@@ -28,36 +29,30 @@ const LABELSST: u16 = 0x00FD;
 const BIFF8: u16 = 0x0600;
 
 /// # Errors
-/// `File` when it is no such file, or exceeds a bound, or has a formula.
-pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
-    let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|_| broken())?;
-    let stream = file.open_stream("/Workbook").map_err(|_| broken())?;
+/// When it is no such file, or exceeds a bound, or has a formula.
+pub(super) fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
+    let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).map_err(|_| Refused::NoXls)?;
+    let stream = file.open_stream("/Workbook").map_err(|_| Refused::NoXls)?;
     let mut workbook = Vec::new();
-    stream.take(STREAM_BYTES_MAX).read_to_end(&mut workbook).map_err(|_| broken())?;
+    stream.take(STREAM_BYTES_MAX).read_to_end(&mut workbook).map_err(|_| Refused::NoXls)?;
     let globals = Globals::read(&workbook)?;
-    let sheet = workbook.get(globals.first_sheet..).ok_or_else(broken)?;
+    let sheet = workbook.get(globals.first_sheet..).ok_or(Refused::NoXls)?;
     cells(sheet, &globals.strings)
-}
-
-fn broken() -> Refused {
-    let why = "It is no .xls workbook (97 to 2003, not encrypted) that can be read; save it as \
-               .xlsx or CSV.";
-    Refused::File(why.to_owned())
 }
 
 /// Little-endian numbers at a place.
 fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Refused> {
-    let found = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or_else(broken)?;
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or(Refused::NoXls)?;
     Ok(u16::from_le_bytes(*found))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Refused> {
-    let found = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or_else(broken)?;
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or(Refused::NoXls)?;
     Ok(u32::from_le_bytes(*found))
 }
 
 fn f64_at(bytes: &[u8], at: usize) -> Result<f64, Refused> {
-    let found = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or_else(broken)?;
+    let found = bytes.get(at..).and_then(|rest| rest.first_chunk()).ok_or(Refused::NoXls)?;
     Ok(f64::from_le_bytes(*found))
 }
 
@@ -70,7 +65,7 @@ fn next<'b>(stream: &mut &'b [u8]) -> Result<Option<Record<'b>>, Refused> {
         return Ok(None);
     }
     let (kind, length) = (u16_at(stream, 0)?, usize::from(u16_at(stream, 2)?));
-    let content = stream.get(4..4 + length).ok_or_else(broken)?;
+    let content = stream.get(4..4 + length).ok_or(Refused::NoXls)?;
     *stream = &stream[4 + length..];
     Ok(Some((kind, content)))
 }
@@ -78,7 +73,7 @@ fn next<'b>(stream: &mut &'b [u8]) -> Result<Option<Record<'b>>, Refused> {
 /// What the workbook says before its sheets.
 struct Globals {
     first_sheet: usize,
-    strings: Vec<String>,
+    strings: Texts,
 }
 
 impl Globals {
@@ -86,13 +81,13 @@ impl Globals {
         let mut stream = workbook;
         match next(&mut stream)? {
             Some((BOF, content)) if u16_at(content, 0)? == BIFF8 => {}
-            _ => return Err(broken()),
+            _ => return Err(Refused::NoXls),
         }
-        let (mut first_sheet, mut strings) = (None, Vec::new());
+        let (mut first_sheet, mut strings) = (None, Texts::default());
         while let Some((kind, content)) = next(&mut stream)? {
             match kind {
                 EOF => break,
-                FILEPASS => return Err(broken()),
+                FILEPASS => return Err(Refused::NoXls),
                 // Kind 0 is a sheet of cells.
                 BOUNDSHEET if first_sheet.is_none() && content.get(5) == Some(&0) => {
                     first_sheet = usize::try_from(u32_at(content, 0)?).ok();
@@ -107,7 +102,7 @@ impl Globals {
                 _ => {}
             }
         }
-        Ok(Globals { first_sheet: first_sheet.ok_or_else(broken)?, strings })
+        Ok(Globals { first_sheet: first_sheet.ok_or(Refused::NoXls)?, strings })
     }
 }
 
@@ -132,7 +127,7 @@ impl<'b> Chunks<'b> {
         self.crosses();
         let found = self.chunks.get(self.number).and_then(|chunk| chunk.get(self.at));
         self.at += 1;
-        found.copied().ok_or_else(broken)
+        found.copied().ok_or(Refused::NoXls)
     }
 
     fn u16(&mut self) -> Result<u16, Refused> {
@@ -166,23 +161,24 @@ const WIDE: u8 = 0x01;
 const EAST_ASIAN: u8 = 0x04;
 const FORMATTED: u8 = 0x08;
 
-fn shared_strings(chunks: Vec<&[u8]>) -> Result<Vec<String>, Refused> {
+fn shared_strings(chunks: Vec<&[u8]>) -> Result<Texts, Refused> {
     let mut chunks = Chunks { chunks, number: 0, at: 0 };
     let (_uses, count) = (chunks.u32()?, chunks.u32()?);
-    let mut strings = Vec::new();
+    let mut strings = Texts::default();
     // Each takes three bytes at least, so a count beyond the record ends at its end.
     for _ in 0..count {
         let (characters, flags) = (chunks.u16()?, chunks.byte()?);
         let runs = if flags & FORMATTED == 0 { 0 } else { usize::from(chunks.u16()?) };
         let phonetic = if flags & EAST_ASIAN == 0 { 0 } else { chunks.u32()? };
-        strings.push(chunks.text(characters, flags & WIDE != 0)?);
+        strings.add(&chunks.text(characters, flags & WIDE != 0)?);
+        strings.end();
         chunks.skip(runs * 4)?;
-        chunks.skip(usize::try_from(phonetic).map_err(|_| broken())?)?;
+        chunks.skip(usize::try_from(phonetic).map_err(|_| Refused::NoXls)?)?;
     }
     Ok(strings)
 }
 
-fn cells(mut stream: &[u8], strings: &[String]) -> Result<Vec<Row>, Refused> {
+fn cells(mut stream: &[u8], strings: &Texts) -> Result<Vec<Row>, Refused> {
     let mut grid = Grid::default();
     // Charts inside a sheet have a beginning and an end of their own.
     let mut depth = 0_u32;
@@ -194,9 +190,7 @@ fn cells(mut stream: &[u8], strings: &[String]) -> Result<Vec<Row>, Refused> {
             _ if depth != 1 => {}
             FORMULA => {
                 let row = u32::from(u16_at(content, 0)?) + 1;
-                return Err(Refused::File(format!(
-                    "Row {row} has a formula; save values, or as CSV."
-                )));
+                return Err(Refused::Formula(row));
             }
             NUMBER => keep(content, 0, &f64_at(content, 6)?.to_string(), &mut grid)?,
             RK => keep(content, 0, &packed_number(u32_at(content, 6)?), &mut grid)?,
@@ -208,12 +202,13 @@ fn cells(mut stream: &[u8], strings: &[String]) -> Result<Vec<Row>, Refused> {
                 }
             }
             LABELSST => {
-                let number = usize::try_from(u32_at(content, 6)?).map_err(|_| broken())?;
-                keep(content, 0, strings.get(number).ok_or_else(broken)?, &mut grid)?;
+                let number = usize::try_from(u32_at(content, 6)?).map_err(|_| Refused::NoXls)?;
+                keep(content, 0, strings.get(number).ok_or(Refused::NoXls)?, &mut grid)?;
             }
-            LABEL => {
+            // The latter has fonts of its parts behind the text.
+            LABEL | RSTRING => {
                 let characters = u16_at(content, 6)?;
-                let wide = content.get(8).ok_or_else(broken)? & WIDE != 0;
+                let wide = content.get(8).ok_or(Refused::NoXls)? & WIDE != 0;
                 let mut chunks = Chunks { chunks: vec![content], number: 0, at: 9 };
                 keep(content, 0, &chunks.text(characters, wide)?, &mut grid)?;
             }
@@ -230,19 +225,15 @@ fn keep(content: &[u8], beside: usize, text: &str, grid: &mut Grid) -> Result<()
     grid.put(u32::from(row) + 1, usize::from(column) + beside, text)
 }
 
-/// A number in 30 bits: whole, or the upper part of a float; perhaps of hundredths.
+/// A number in 30 bits: whole, or the upper part of a float; perhaps of hundredths. Limits are
+/// whole numbers, which that division gives exactly or not at all.
 fn packed_number(packed: u32) -> String {
     let (hundredths, whole) = (packed & 1 == 1, packed & 2 == 2);
-    if whole {
-        let number = packed.cast_signed() >> 2;
-        return match (hundredths, number % 100) {
-            (true, 0) => (number / 100).to_string(),
-            (true, _) => format!("{number}/100"),
-            (false, _) => number.to_string(),
-        };
-    }
-    let number = f64::from_bits(u64::from(packed & !3) << 32);
-    // Limits are whole numbers, which this division gives exactly or not at all.
+    let number = if whole {
+        f64::from(packed.cast_signed() >> 2)
+    } else {
+        f64::from_bits(u64::from(packed & !3) << 32)
+    };
     if hundredths { (number / 100.0).to_string() } else { number.to_string() }
 }
 
@@ -251,7 +242,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::api::countries::table::ROWS_MAX;
+    use crate::sheet::ROWS_MAX;
 
     fn record(kind: u16, content: &[u8]) -> Vec<u8> {
         let length = u16::try_from(content.len()).expect("a short record");
@@ -305,6 +296,7 @@ mod tests {
             cell(LABELSST, 0, 0, &0_u32.to_le_bytes()),
             cell(LABELSST, 0, 1, &1_u32.to_le_bytes()),
             cell(LABEL, 2, 0, &[2, 0, 0, b'I', b'T']),
+            cell(RSTRING, 1, 0, &[2, 0, 0, b'D', b'E', 1, 0, 0, 0, 5, 0]),
             cell(NUMBER, 2, 1, &1000_f64.to_le_bytes()),
             cell(RK, 2, 2, &((2000 << 2) | 2_u32).to_le_bytes()),
             // 500 in hundredths, 25 as a float; format before each; last column.
@@ -326,6 +318,7 @@ mod tests {
             shown,
             [
                 (1, "ISO Code|Day€".to_owned()),
+                (2, "DE".to_owned()),
                 (3, "IT|1000|2000".to_owned()),
                 (4, "|500|25".to_owned())
             ]
@@ -334,16 +327,13 @@ mod tests {
 
     #[test]
     fn hostile_workbooks_are_refused() {
-        let refused = |bytes: &[u8]| match rows(bytes) {
-            Err(Refused::File(why)) => why,
-            other => panic!("{other:?}"),
-        };
+        let refused = |bytes: &[u8]| rows(bytes).expect_err("it is refused");
         let formula = file(&[], &[cell(FORMULA, 1, 0, &[0; 16])]);
-        assert!(refused(&formula).contains("Row 2 has a formula"));
+        assert_eq!(refused(&formula), Refused::Formula(2));
         let far = file(&[], &[cell(NUMBER, 0, 255, &[0; 8])]);
-        assert!(refused(&far).contains("columns"));
+        assert_eq!(refused(&far), Refused::TooManyColumns);
         let rows_many: Vec<_> = (0..=1_000).map(|row| cell(NUMBER, row, 0, &[0; 8])).collect();
-        assert!(refused(&file(&[], &rows_many)).contains("rows"));
+        assert_eq!(refused(&file(&[], &rows_many)), Refused::TooManyRows);
         let count_of_strings = [0xff; 8];
         for (globals, sheet) in [
             (vec![record(FILEPASS, &[1, 0])], vec![]),
@@ -355,11 +345,11 @@ mod tests {
             (vec![], vec![cell(LABEL, 0, 0, &[9, 0, 0, b'I'])]),
             (vec![], vec![vec![3, 2, 255, 255]]),
         ] {
-            assert!(refused(&file(&globals, &sheet)).contains("can be read"));
+            assert_eq!(refused(&file(&globals, &sheet)), Refused::NoXls);
         }
         let whole = file(&strings(), &[]);
         for bytes in [&b""[..], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", &whole[..whole.len() / 2]] {
-            assert!(refused(bytes).contains("can be read"));
+            assert_eq!(refused(bytes), Refused::NoXls);
         }
     }
 

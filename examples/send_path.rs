@@ -1,7 +1,7 @@
 //! A send loop with the gate inside: `cargo run --no-default-features --features gate --example
 //! send_path -- localhost:9092 acme profile-1` asks before each of ten sends a second, and prints
 //! what it would do. Needs a broker with Tollgate's topics; `tollgate demo` prints the address of
-//! one.
+//! one, and in its `curl` a profile of the account `you` that is held until its limit is raised.
 
 #![allow(clippy::print_stdout, reason = "the example talks to a terminal")]
 
@@ -38,8 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             Verdict::Allow => println!("send to {recipient}"),
             Verdict::Deny(denial) => {
                 let limits: Vec<_> = denial.blocks.iter().map(|block| &*block.limit_id).collect();
-                let wait_s = denial.retry_after_s();
-                println!("hold {recipient}: limits {limits:?}, again in {wait_s:?} s");
+                let again = match denial.retry_after_s() {
+                    Some(wait_s) => format!("again in {wait_s} s"),
+                    None => "until it is lifted".to_owned(),
+                };
+                println!("hold {recipient}: limits {limits:?}, {again}");
             }
         }
         let _ = pause.recv_timeout(Duration::from_millis(100));

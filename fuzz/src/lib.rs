@@ -4,7 +4,7 @@
 //! of the same rule agrees) and holds memory to a bound.
 //!
 //! Two drivers share them: libFuzzer (`fuzz_targets/`, `make fuzz`), for as long as one likes, and
-//! `tests/short.rs`, which needs nothing but stable Rust. Seeds come from `examples/seeds.rs`.
+//! `tests/short.rs`, which needs nothing but stable Rust. Seeds come from `examples/seeds`.
 
 #![deny(unsafe_code)]
 
@@ -16,9 +16,11 @@ mod journal;
 mod json;
 mod log;
 pub mod memory;
+mod sheet;
 mod store;
 mod text;
 
+pub use sheet::by_calamine;
 pub use store::{pack, unpack};
 
 /// A target and its bounds.
@@ -44,10 +46,13 @@ pub const JSON_LINE: Target = Target::new("json_line", json::json_line, 16 * MIB
 pub const JSON_RECORD: Target = Target::new("json_record", json::json_record, 16 * MIB);
 pub const LOG_FILE: Target = Target::new("log_file", log::log_file, 192 * MIB);
 pub const MONEY: Target = Target::new("money", text::money, MIB);
+pub const SHEET_CSV: Target = Target::new("sheet_csv", sheet::sheet_csv, 4 * MIB);
+pub const SHEET_XLS: Target = Target::new("sheet_xls", sheet::sheet_xls, 32 * MIB);
+pub const SHEET_XLSX: Target = Target::new("sheet_xlsx", sheet::sheet_xlsx, 64 * MIB);
 pub const STORED_ROWS: Target = Target::new("stored_rows", store::stored_rows, 32 * MIB);
 pub const TIME: Target = Target::new("time", text::time, MIB);
 
-pub const TARGETS: [&Target; 13] = [
+pub const TARGETS: [&Target; 16] = [
     &AVRO_CONFLUENT,
     &AVRO_SINGLE_OBJECT,
     &AVRO_WRITER_SCHEMA,
@@ -59,6 +64,9 @@ pub const TARGETS: [&Target; 13] = [
     &JSON_RECORD,
     &LOG_FILE,
     &MONEY,
+    &SHEET_CSV,
+    &SHEET_XLS,
+    &SHEET_XLSX,
     &STORED_ROWS,
     &TIME,
 ];

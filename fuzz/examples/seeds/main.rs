@@ -1,6 +1,8 @@
-//! Writes the seeds of every corpus anew, from the conformance logs, the fixtures and the schemas:
-//! `cargo run --example seeds` in `fuzz/`. Promise: the same files give the same seeds; a target's
-//! folder holds nothing else. What a long run finds beyond them belongs to `regressions/`.
+//! Writes the seeds of every corpus anew, from the conformance logs, the fixtures, the schemas and
+//! the workbooks: `cargo run --example seeds` in `fuzz/`. Promise: the same files give the same
+//! seeds; a target's folder holds nothing else. What a long run finds beyond them belongs to `regressions/`.
+
+mod sheets;
 
 use std::fs;
 use std::io::Write as _;
@@ -37,6 +39,7 @@ fn main() {
     rows();
     logs(&lines);
     config();
+    sheets::sheets();
 }
 
 fn root() -> PathBuf {

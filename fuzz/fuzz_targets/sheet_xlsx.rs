@@ -1,0 +1,4 @@
+//! libFuzzer's entry; the target is `tollgate_fuzz::SHEET_XLSX`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tollgate_fuzz::SHEET_XLSX.run(bytes));

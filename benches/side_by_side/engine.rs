@@ -77,6 +77,9 @@ threshold_crossed = "{}"
 limit_reached = "{}"
 block_state = "{}"
 dead_letter = "{}"
+deliveries = "{}"
+undelivered = "{}"
+sms_requests = "{}"
 partitions = {}
 replication = 1
 [engine]
@@ -95,6 +98,9 @@ listen = "{}"
             own("limit-reached"),
             engine.block_state,
             own("dead-letter"),
+            own("deliveries"),
+            own("undelivered"),
+            own("sms-requests"),
             topics.partitions,
             settings.threads,
             settings.memory_bytes_max,

@@ -13,8 +13,8 @@
 //! lines and hands them to [`fold`], which alone decides; [`journal`] holds the rule by which a
 //! record of what was folded wins; [`store`] keeps rows as of a journal position. [`replay`] runs
 //! the same fold over files. [`gate`] follows block-state by a [`tail`] and is asked before each
-//! send. [`api`] sets limits, also from spreadsheets, which [`sheet`] reads. [`notify`] tells people.
-//! [`money`] and [`time`] stand below all.
+//! send. [`api`] sets limits, also from spreadsheets, which [`sheet`] reads. [`notify`] tells
+//! people. [`money`] and [`time`] stand below all.
 //!
 //! The laws: the fold is arithmetic (L1); the log is the truth, state a cache of it (L2); nothing
 //! leaves before its record is acknowledged (L3); the journal is a chain, and the first to extend

@@ -11,6 +11,7 @@ use super::backoff;
 use super::channel::Outcome;
 use super::delivery::{Attempt, Delivery, Ending, Target};
 use super::endpoints::fingerprint;
+use super::ledger::State;
 use super::plan::{PREFERENCES, PROFILE, profile_urls};
 use super::record::{Ended, EndpointDisabled, Record};
 use super::story;
@@ -53,6 +54,10 @@ impl Courier {
     /// One round; whether it has ended.
     async fn advance(&mut self, delivery: &mut Delivery) -> Result<bool, Parted> {
         self.wait_until(delivery.next_at).await?;
+        // A record of the owner before, which was stopped with it on its way, may land late.
+        if self.shared.state_of(self.partition, delivery.id) == State::Ended {
+            return Ok(true);
+        }
         let step = self.round(delivery).await?;
         let now = self.now();
         match step {

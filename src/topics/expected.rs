@@ -54,8 +54,10 @@ impl Role {
             ("unclean.leader.election.enable", "false".to_owned()),
             ("min.insync.replicas", insync_least(topics.replication.into()).to_string()),
         ];
-        if self.is_log() {
+        if self.is_log() || self == Role::Deliveries {
             settings.push(("message.timestamp.type", "LogAppendTime".to_owned()));
+        }
+        if self.is_log() {
             settings.push(("retention.ms", self.retention_ms(topics).to_string()));
             settings.push(("retention.bytes", "-1".to_owned()));
         }

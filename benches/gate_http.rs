@@ -2,6 +2,10 @@
 //! clients that ask one after the other on connections that stay open. Prints requests a second
 //! and times of answers. `GATE_SECONDS` (5) and `GATE_CONNECTIONS` (16) bound it; clients and
 //! server share the machine. `cargo bench --bench gate_http`
+//!
+//! By another program, with a key to be checked: `tollgate demo` prints URL, key and a profile that
+//! is held; then `hey -z 10s -c 16 -m POST -H 'Authorization: Bearer tg_…'
+//! -d '{"feature":"sms","profile_id":"…"}' http://127.0.0.1:…/v2/gate/check`.
 #![allow(clippy::unwrap_used, reason = "a measurement that fails shall say where")]
 #![allow(clippy::disallowed_methods, reason = "it measures real time")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]

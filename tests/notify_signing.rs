@@ -8,13 +8,10 @@
 mod python;
 mod suite;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 
+use python::Program;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate::notify::signing::{self, Key, Keyring};
@@ -28,43 +25,18 @@ const MESSAGE_ID: &str = "0b6ad5b9-5e0c-5b4e-9c2a-6a6f7f7b1d11";
 const URL: &str = "https://example.com/webhook-url?from=é";
 
 /// The program that asks the libraries.
-struct Receiver {
-    child: Child,
-    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
-}
+struct Receiver(Program);
 
 impl Receiver {
     /// `None` where Python or PyPI is missing, which is told, and a failure under `CI=true`.
     fn start() -> Option<Receiver> {
-        static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/notify_signing");
-        let pinned = folder.join("requirements.txt");
-        let python = match PYTHON.get_or_init(|| python::with_packages("signing", &pinned)) {
-            Ok(python) => python,
-            Err(missing) => {
-                suite::skipped("signing", missing);
-                return None;
-            }
-        };
-        let mut child = Command::new(python)
-            .arg(folder.join("verify.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let stdin = child.stdin.take().expect("stdin is piped");
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        Some(Receiver { child, pipes: RefCell::new((stdin, stdout)) })
+        Program::start("signing", &folder, "verify.py", &[]).map(Receiver)
     }
 
     /// What a library accepted, or why it refused.
     fn ask(&self, asked: &Value) -> Result<Value, String> {
-        let mut pipes = self.pipes.borrow_mut();
-        writeln!(pipes.0, "{asked}").expect("the program reads");
-        let mut line = String::new();
-        pipes.1.read_line(&mut line).expect("the program answers");
-        let mut said: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("{asked}: {error}: {line:?}"));
+        let mut said = self.0.ask(&asked.to_string());
         assert!(said["failed"].is_null(), "{asked}: {}", said["failed"].as_str().unwrap_or(""));
         match said["refused"].as_str() {
             Some(why) => Err(why.to_owned()),
@@ -93,13 +65,6 @@ impl Receiver {
 
     fn fits(&self, schema: &Value, value: &Value) -> Result<Value, String> {
         self.ask(&json!({"by": "schema", "schema": schema, "value": value}))
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,77 +1,34 @@
 //! The vendor's own Python SDK drives the server, unmodified (T3, T8 to T10): a misreading of the
 //! contract that our server and our tests share cannot hide here.
 
-use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::python::Program;
 use crate::rig::{Account, Server, until};
-use crate::{python, suite};
-
-/// A Python with the SDK, at the version that `requirements.txt` names.
-fn python() -> Result<PathBuf, String> {
-    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let pinned = folder().join("requirements.txt");
-    PYTHON.get_or_init(|| python::with_packages("sdk", &pinned)).clone()
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/sdk")
-}
+use crate::suite;
 
 /// A program that uses the SDK with the account's key.
-struct Sdk {
-    child: Child,
-    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
-}
+struct Sdk(Program);
 
 impl Sdk {
     /// `None` where Python or PyPI is missing, which is told, and a failure under `CI=true`.
     fn start(server: &Server, account: &Account<'_>) -> Option<Sdk> {
-        let python = match python() {
-            Ok(python) => python,
-            Err(missing) => {
-                suite::skipped("sdk", &missing);
-                return None;
-            }
-        };
-        let mut child = Command::new(python)
-            .arg(folder().join("steps.py"))
-            .args([&format!("{}/v2", server.base()), &account.key])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let stdin = child.stdin.take().expect("stdin is piped");
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        Some(Sdk { child, pipes: RefCell::new((stdin, stdout)) })
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/sdk");
+        let base = format!("{}/v2", server.base());
+        Program::start("sdk", &folder, "steps.py", &[&base, &account.key]).map(Sdk)
     }
 
     /// Does a step of `steps.py`; one that fails there fails here.
     fn step(&self, step: &str, with: Value) -> Value {
-        let mut pipes = self.pipes.borrow_mut();
-        writeln!(pipes.0, "{}", json!({"step": step, "with": with})).expect("the program reads");
-        let mut line = String::new();
-        pipes.1.read_line(&mut line).expect("the program answers");
-        let said: Value =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{step}: {error}: {line:?}"));
+        let said = self.0.ask(&json!({"step": step, "with": with}).to_string());
         assert!(
             said["failed"].is_null(),
             "{step}: {}",
             said["failed"].as_str().unwrap_or_default()
         );
         said["came"].clone()
-    }
-}
-
-impl Drop for Sdk {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,60 +1,38 @@
 //! `server.py` as a child of the test.
 
-use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Mutex;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::{python, suite};
+use crate::python::{self, Program};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/notify_mail")
 }
 
-/// The Python with aiosmtpd; tests of one program take turns in making it.
+/// The Python with aiosmtpd.
 fn python() -> Result<PathBuf, String> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().expect("making it does not panic");
     python::with_packages("mail", &folder().join("requirements.txt"))
 }
 
 pub struct Server {
     pub port: u16,
-    child: Child,
-    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+    program: Program,
     ca: tempfile::TempPath,
 }
 
 impl Server {
     /// `None` where Python or PyPI is missing, which is told, and a failure under `CI=true`.
     pub fn start(asked: &Value) -> Option<Server> {
-        let python = match python() {
-            Ok(python) => python,
-            Err(missing) => {
-                suite::skipped("mail", &missing);
-                return None;
-            }
-        };
         let ca = tempfile::NamedTempFile::new().expect("a file").into_temp_path();
         let mut asked = asked.clone();
         asked["ca"] = json!(ca.to_str());
-        let mut child = Command::new(python)
-            .arg(folder().join("server.py"))
-            .arg(asked.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let stdin = child.stdin.take().expect("stdin is piped");
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let mut port = String::new();
-        stdout.read_line(&mut port).expect("the server says its port");
-        let port = port.trim().parse().expect("a port");
-        Some(Server { port, child, pipes: RefCell::new((stdin, stdout)), ca })
+        let program = Program::start("mail", &folder(), "server.py", &[&asked.to_string()])?;
+        let port = program.told("the server says its port").as_u64().expect("a port");
+        Some(Server { port: port.try_into().expect("a port"), program, ca })
     }
 
     /// The certificate of the server's own CA, as PEM.
@@ -64,18 +42,7 @@ impl Server {
 
     /// What came to the server so far.
     pub fn seen(&self) -> Value {
-        let mut pipes = self.pipes.borrow_mut();
-        writeln!(pipes.0).expect("the server reads");
-        let mut line = String::new();
-        pipes.1.read_line(&mut line).expect("the server answers");
-        serde_json::from_str(&line).expect("JSON")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.ask("")
     }
 }
 

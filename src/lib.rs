@@ -38,6 +38,8 @@ pub mod gate;
 #[cfg(feature = "files")]
 pub mod generate;
 pub mod journal;
+#[cfg(feature = "gate")]
+pub mod kafka;
 pub mod money;
 #[cfg(feature = "notify")]
 pub mod notify;

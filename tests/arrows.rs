@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The floors of the house, lowest first. A module may lean on lower floors, and on its neighbours
 /// so long as they do not lean back.
 const FLOORS: &[&[&str]] = &[
-    &["money", "time", "error", "fault_point"],
+    &["money", "time", "error", "fault_point", "kafka"],
     &["fold"],
     &["wire", "journal", "store", "config", "telemetry", "tail", "sheet"],
     &["engine", "settings", "topics"],
@@ -23,7 +23,10 @@ const FLOORS: &[&[&str]] = &[
 /// RocksDB and without the engine.
 const ASIDE: &[(&str, &[&str])] = &[
     ("gate", &["money", "time", "error", "fold", "wire", "telemetry", "tail"]),
-    ("notify", &["money", "time", "error", "fold", "wire", "telemetry", "tail", "settings"]),
+    (
+        "notify",
+        &["money", "time", "error", "kafka", "fold", "wire", "telemetry", "tail", "settings"],
+    ),
 ];
 
 /// All that the fold may lean on: arithmetic and plain types.

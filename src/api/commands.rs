@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use crate::journal::Partitioner;
+use crate::kafka;
 
 /// Where commands go.
 #[derive(Clone, Debug)]
@@ -44,18 +44,7 @@ impl Commands {
     /// # Errors
     /// When a property is refused.
     pub fn new(options: Options) -> Result<Commands, Error> {
-        let mut config = ClientConfig::new();
-        config.set("client.id", "tollgate").set("socket.nagle.disable", "true");
-        for (property, value) in &options.client {
-            config.set(property, value);
-        }
-        config
-            .set("bootstrap.servers", &options.bootstrap)
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "0")
-            .set("allow.auto.create.topics", "false")
-            .set("message.timeout.ms", options.timeout_ms.to_string());
+        let config = kafka::writer(&options.bootstrap, &options.client, 0, options.timeout_ms);
         let topic = options.topic.clone();
         let producer = config.create().map_err(|source| Error { topic, source })?;
         Ok(Commands { options, producer })

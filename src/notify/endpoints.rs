@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::locked;
 use crate::time::Millis;
 
 /// No pause is longer.
@@ -131,10 +132,6 @@ impl Endpoints {
         let paused = |health: &&Health| health.paused_until.is_some_and(|until| until > now);
         locked(&self.health).values().filter(paused).count()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,19 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::Shared;
 use super::crew::Crew;
 use super::planner::{Later, Planner};
+use super::{Shared, locked};
+use crate::kafka;
 
 const POLL: Duration = Duration::from_millis(50);
 /// Messages that are planned together.
@@ -27,6 +28,25 @@ const ASK: Duration = Duration::from_secs(10);
 const POLLS_UNTIL_AGAIN: u64 = 10;
 /// What need not be known any more is forgotten after so many polls: about once a minute.
 const POLLS_UNTIL_TIDY: u64 = 1_200;
+
+/// Its name in the log.
+const CLIENT: &str = "the notifier";
+/// Properties that the user may change.
+const READING: [(&str, &str); 4] = [
+    ("client.id", "tollgate"),
+    ("socket.keepalive.enable", "true"),
+    ("fetch.wait.max.ms", "100"),
+    ("topic.metadata.refresh.interval.ms", "10000"),
+];
+/// What the promise rests on.
+const PINNED: [(&str, &str); 5] = [
+    // Partition p of both topics goes to one member.
+    ("partition.assignment.strategy", "range"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "earliest"),
+    ("allow.auto.create.topics", "false"),
+];
 
 /// The member and what it reads.
 pub struct Feed {
@@ -55,29 +75,18 @@ pub struct Member {
 }
 
 impl Member {
-    fn arriving(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, i64>> {
-        self.arriving.lock().unwrap_or_else(PoisonError::into_inner)
+    fn arriving(&self) -> MutexGuard<'_, BTreeMap<i32, i64>> {
+        locked(&self.arriving)
     }
 }
 
 impl ClientContext for Member {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => {
-                tracing::warn!(facility, message, "kafka client of notify");
-            }
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, message, "kafka client of notify");
-            }
-        }
+        kafka::log(CLIENT, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka client of notify");
+        tracing::warn!(client = CLIENT, %error, reason, "kafka client");
     }
 }
 
@@ -124,25 +133,12 @@ impl Feed {
         drain: Duration,
     ) -> Result<Feed, KafkaError> {
         let options = &shared.options;
-        let mut config = ClientConfig::new();
-        config.set("client.id", "tollgate").set("socket.keepalive.enable", "true");
-        config.set("fetch.wait.max.ms", "100").set("topic.metadata.refresh.interval.ms", "10000");
-        for (property, value) in &options.client {
-            config.set(property, value);
-        }
+        let mut config = kafka::layered(&options.bootstrap, &READING, &options.client, &PINNED);
         let session_timeout_ms = options.session_timeout.as_millis();
         config
-            .set("bootstrap.servers", &options.bootstrap)
             .set("group.id", &options.group)
             .set("session.timeout.ms", session_timeout_ms.to_string())
-            .set("heartbeat.interval.ms", (session_timeout_ms / 3).clamp(1, 3_000).to_string())
-            // Partition p of both topics goes to one member.
-            .set("partition.assignment.strategy", "range")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("allow.auto.create.topics", "false");
-        config.set_log_level(RDKafkaLogLevel::Info);
+            .set("heartbeat.interval.ms", (session_timeout_ms / 3).clamp(1, 3_000).to_string());
         let member = Member {
             shared: Arc::clone(&shared),
             crew: Arc::clone(&crew),

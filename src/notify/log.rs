@@ -4,12 +4,12 @@
 
 use std::future::Future;
 
-use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::options::{Options, Topics};
 use super::record::Record;
+use crate::kafka;
 
 pub struct Log {
     producer: FutureProducer,
@@ -22,18 +22,7 @@ impl Log {
     /// # Errors
     /// When a property is refused.
     pub fn new(options: &Options) -> Result<Log, KafkaError> {
-        let mut config = ClientConfig::new();
-        config.set("client.id", "tollgate").set("socket.nagle.disable", "true");
-        for (property, value) in &options.client {
-            config.set(property, value);
-        }
-        config
-            .set("bootstrap.servers", &options.bootstrap)
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "1")
-            .set("allow.auto.create.topics", "false")
-            .set("message.timeout.ms", "30000");
+        let config = kafka::writer(&options.bootstrap, &options.client, 1, 30_000);
         Ok(Log { producer: config.create()?, topics: options.topics.clone() })
     }
 

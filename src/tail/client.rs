@@ -6,22 +6,18 @@ use std::sync::{Mutex, PoisonError};
 
 use rdkafka::Statistics;
 use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::Options;
+use crate::kafka::{self, STEADY};
 
 /// Properties that the user may change. `fetch.wait.max.ms` bounds how long the end of an idle
 /// partition stays unknown; records wait for nothing. Nobody joins the group, but the client wants
 /// one. Reading ahead is bounded by 8 MiB a partition.
-const DEFAULTS: [(&str, &str); 12] = [
-    ("client.id", "tollgate"),
+const DEFAULTS: [(&str, &str); 7] = [
     ("group.id", "tollgate.tail"),
-    ("socket.nagle.disable", "true"),
-    ("socket.keepalive.enable", "true"),
-    ("socket.timeout.ms", "10000"),
-    ("reconnect.backoff.max.ms", "1000"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.min.bytes", "1"),
     ("fetch.queue.backoff.ms", "5"),
@@ -45,25 +41,18 @@ const PINNED: [(&str, &str); 7] = [
 pub(super) type Consumer = BaseConsumer<Context>;
 
 pub(super) fn consumer(options: &Options) -> Result<Consumer, KafkaError> {
-    let mut config = ClientConfig::new();
-    for (property, value) in DEFAULTS {
-        config.set(property, value);
-    }
-    for (property, value) in &options.client {
-        config.set(property, value);
-    }
-    for (property, value) in PINNED {
-        config.set(property, value);
-    }
-    config.set("bootstrap.servers", &options.bootstrap);
-    // By itself rdkafka would take the level from the `log` crate, which is not used here.
-    config.set_log_level(RDKafkaLogLevel::Info);
-    let context = Context { topic: options.topic.clone(), ends: Mutex::default() };
+    let defaults = STEADY.iter().chain(&DEFAULTS);
+    let config = kafka::layered(&options.bootstrap, defaults, &options.client, &PINNED);
+    let topic = options.topic.clone();
+    let client = format!("the tail of {topic}");
+    let context = Context { topic, client, ends: Mutex::default() };
     BaseConsumer::from_config_and_context(&config, context)
 }
 
 pub(super) struct Context {
     topic: String,
+    /// For the log.
+    client: String,
     /// By partition, where the broker told the end last; from the statistics, until taken.
     ends: Mutex<BTreeMap<i32, i64>>,
 }
@@ -77,24 +66,12 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let topic = &self.topic;
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => {
-                tracing::warn!(topic, facility, message, "kafka client of a tail");
-            }
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(topic, facility, message, "kafka client of a tail");
-            }
-        }
+        kafka::log(&self.client, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
-            tracing::warn!(topic = self.topic, %error, reason, "kafka client of a tail");
+            tracing::warn!(client = self.client, %error, reason, "kafka client");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What all clients have in common: layers of properties, the log, and which faults pass.
+//! What the engine's clients have in common: their context, and which faults pass.
 //! Promise: properties of the user cannot undo what the engine's promises rest on.
 
 use std::collections::BTreeMap;
@@ -14,36 +14,16 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use super::Options;
 use super::acks::Ticket;
 use crate::engine::log::{Error, Place};
+use crate::kafka::{self, STEADY};
 
-/// Properties of every client that the user may change.
-const DEFAULTS: [(&str, &str); 5] = [
-    ("client.id", "tollgate"),
-    ("socket.nagle.disable", "true"),
-    ("socket.keepalive.enable", "true"),
-    ("socket.timeout.ms", "10000"),
-    ("reconnect.backoff.max.ms", "1000"),
-];
-
-/// Defaults, then the user's properties, then what is not the user's to change.
+/// As all clients are, with `defaults` of this one that the user may change too.
 pub(super) fn config(
     options: &Options,
     defaults: &[(&str, &str)],
     pinned: &[(&str, &str)],
 ) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    for (property, value) in DEFAULTS.iter().chain(defaults) {
-        config.set(*property, *value);
-    }
-    for (property, value) in &options.client {
-        config.set(property, value);
-    }
-    for (property, value) in pinned {
-        config.set(*property, *value);
-    }
-    config.set("bootstrap.servers", &options.bootstrap);
-    // By itself rdkafka would take the level from the `log` crate, which is not used here.
-    config.set_log_level(RDKafkaLogLevel::Info);
-    config
+    let defaults = STEADY.iter().chain(defaults);
+    kafka::layered(&options.bootstrap, defaults, &options.client, pinned)
 }
 
 /// Drops what may take a while to close (clients wait for their threads) without being waited for.
@@ -131,19 +111,7 @@ impl Ends {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let client = self.client;
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => {
-                tracing::warn!(client, facility, message, "kafka client");
-            }
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(client, facility, message, "kafka client");
-            }
-        }
+        kafka::log(self.client, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

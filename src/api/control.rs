@@ -23,7 +23,7 @@ use crate::wire::{Head, Setting};
 
 /// Shared by all requests.
 pub struct Control {
-    pub(super) known: Known,
+    pub(super) known: Arc<Known>,
     commands: Commands,
     desk: Desk,
     clock: SharedClock,
@@ -39,7 +39,7 @@ impl Control {
     /// `timeout` bounds each wait for the engine.
     #[must_use]
     pub fn new(
-        known: Known,
+        known: Arc<Known>,
         commands: Commands,
         desk: Desk,
         clock: SharedClock,

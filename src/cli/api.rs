@@ -37,7 +37,27 @@ pub(super) fn takes_json(config: &Config) -> Result<(), Error> {
     }
 }
 
-/// Begins to read settings and owners, and gives the routes. `engine` is that of this process. Call
+/// Begins to read the settings of all accounts.
+///
+/// # Errors
+/// When a client cannot be made.
+pub(super) fn known(
+    config: &Config,
+    partitions: usize,
+    clock: &SharedClock,
+) -> Result<Known, Error> {
+    let known = Known::start(
+        &tail_options(config, &config.topics.commands, Start::Beginning),
+        u32::try_from(partitions).unwrap_or(u32::MAX),
+        decoder(config)?,
+        config.api.audit_entries_max,
+        Arc::clone(clock),
+    );
+    known.map_err(|error| failed("the settings").because(error))
+}
+
+/// Begins to read settings and owners, and gives the routes, and the settings where it reads them.
+/// `engine` is that of this process. Call
 /// it inside the server's runtime.
 ///
 /// # Errors
@@ -48,25 +68,19 @@ pub(super) fn router(
     roles: &[Role],
     engine: Option<&Setup>,
     telemetry: &Telemetry,
-) -> Result<Router, Error> {
+) -> Result<(Router, Option<Arc<Known>>), Error> {
     if let Err(error) = takes_json(config) {
         tracing::warn!(%error, "neither api nor gate are served");
-        return Ok(Router::new());
+        return Ok((Router::new(), None));
     }
     let clock: SharedClock = Arc::new(SystemClock);
+    let known = Arc::new(known(config, partitions, &clock)?);
     let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-    let known = Known::start(
-        &tail_options(config, &config.topics.commands, Start::Beginning),
-        partitions,
-        decoder(config)?,
-        config.api.audit_entries_max,
-        Arc::clone(&clock),
-    );
-    let known = known.map_err(|error| failed("the settings").because(error))?;
     let timeout = Duration::from_millis(config.api.request_timeout_ms.into());
     let commands = commands(config, partitions)?;
     let desk = engine.map(|engine| engine.desk.clone()).unwrap_or_default();
-    let control = Arc::new(Control::new(known, commands, desk, Arc::clone(&clock), timeout));
+    let control = Control::new(Arc::clone(&known), commands, desk, Arc::clone(&clock), timeout);
+    let control = Arc::new(control);
     let contracts = roles.contains(&Role::Api).then(|| {
         Ok::<_, Error>(Forward {
             control: Arc::clone(&control),
@@ -86,7 +100,7 @@ pub(super) fn router(
         requests_per_second_max: config.api.requests_per_second_max,
         requests_at_once_max: config.api.requests_at_once_max,
     };
-    Ok(server::router(control, parts, &bounds))
+    Ok((server::router(control, parts, &bounds), Some(known)))
 }
 
 fn owners(config: &Config, partitions: u32, clock: &SharedClock) -> Result<Owners, Error> {

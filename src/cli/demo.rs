@@ -61,7 +61,8 @@ fn run_engine(seat: Seat, stop: &AtomicBool, server: &mut Server) -> Result<(), 
     let prepared = engine::setup(&config, partitions, &address, &telemetry);
     let (setup, decoder) = prepared.map_err(|error| error.to_string())?;
     let routes = server.routes(&config, partitions, &Role::ALL, Some(&setup), &telemetry);
-    server.serve(&config, &telemetry, routes.map_err(|error| error.to_string())?);
+    let (routes, _) = routes.map_err(|error| error.to_string())?;
+    server.serve(&config, &telemetry, routes);
     runner::run(setup, &decoder, stop).map_err(|error| error.to_string())
 }
 

@@ -87,7 +87,7 @@ fn record(config: &Config, account_id: &str, setting: &Setting) -> Result<(), Er
 }
 
 /// The account's settings, read from the topic.
-fn settings(config: &Config, account_id: &str) -> Result<Arc<Account>, Error> {
+pub(super) fn settings(config: &Config, account_id: &str) -> Result<Arc<Account>, Error> {
     let failed = |error| {
         Error::failed("the settings cannot be read")
             .because(error)

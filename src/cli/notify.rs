@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::tail_options;
+use super::api;
 use super::args::{Notify, NotifyTest};
 use super::config::load;
-use super::engine::{decoder, wire_options};
+use super::engine::wire_options;
+use super::keys::settings;
 use super::print;
 use crate::config::{Config, NotifyOptions};
 use crate::error::{Error, Exit};
@@ -19,9 +20,10 @@ use crate::notify::plan::Rules;
 use crate::notify::signing::WatchedKeyring;
 use crate::notify::{Channels, Notifier, Options, Topics, trial};
 use crate::settings::known::Known;
-use crate::tail::{SharedClock, Start};
+use crate::tail::SharedClock;
 use crate::telemetry::{SystemClock, Telemetry};
-use crate::topics;
+use crate::time::Clock as _;
+use crate::topics::Report;
 use crate::wire::{self, Decoder, InputFormat};
 
 pub(super) fn run(command: &Notify) -> Result<Exit, Error> {
@@ -30,13 +32,15 @@ pub(super) fn run(command: &Notify) -> Result<Exit, Error> {
     }
 }
 
-/// Starts the notifier, if it is configured. Call it inside the server's runtime.
+/// Starts the notifier, if it is configured, upon topics as they were found. `known` is what
+/// another role of this process reads already. Call it inside the server's runtime.
 ///
 /// # Errors
 /// When a key of the configuration is wrong, or a topic is missing.
 pub(super) fn start(
     config: &Config,
-    partitions: usize,
+    topics: &Report,
+    known: Option<Arc<Known>>,
     telemetry: &Telemetry,
 ) -> Result<Option<Notifier>, Error> {
     if config.notify.signing_keys.is_none() {
@@ -46,9 +50,12 @@ pub(super) fn start(
         );
         return Ok(None);
     }
-    topics_are_there(config)?;
+    topics_are_there(config, topics)?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let known = known(config, partitions, &clock)?;
+    let known = match known {
+        Some(known) => known,
+        None => Arc::new(api::known(config, topics.partitions.unwrap_or(0), &clock)?),
+    };
     // Decisions are in the format of the output, whatever the input's is.
     let decisions = wire::Options { format: InputFormat::Auto, ..wire_options(config)? };
     let decisions = Decoder::new(&decisions).map_err(|error| failed(error.to_string()))?;
@@ -68,8 +75,7 @@ pub(super) fn start(
     Ok(Some(notifier))
 }
 
-fn topics_are_there(config: &Config) -> Result<(), Error> {
-    let report = topics::check(config)?;
+fn topics_are_there(config: &Config, report: &Report) -> Result<(), Error> {
     let own = [&config.topics.deliveries, &config.topics.undelivered, &config.topics.sms_requests];
     let missing: Vec<_> = own.into_iter().filter(|topic| report.lacks(topic)).cloned().collect();
     if missing.is_empty() {
@@ -82,14 +88,6 @@ fn topics_are_there(config: &Config) -> Result<(), Error> {
     .remedy("tollgate topics create, with the same configuration"))
 }
 
-/// The settings of all accounts, read from the topic.
-fn known(config: &Config, partitions: usize, clock: &SharedClock) -> Result<Known, Error> {
-    let options = tail_options(config, &config.topics.commands, Start::Beginning);
-    let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-    let known = Known::start(&options, partitions, decoder(config)?, 0, Arc::clone(clock));
-    known.map_err(|error| failed(error.to_string()))
-}
-
 fn options(config: &Config) -> Options {
     let (notify, topics) = (&config.notify, &config.topics);
     let topics = Topics {
@@ -100,7 +98,9 @@ fn options(config: &Config) -> Options {
         sms_requests: topics.sms_requests.clone(),
     };
     Options {
+        bootstrap: config.kafka.bootstrap.join(","),
         client: config.kafka.client.clone(),
+        topics,
         group: format!("{}.notify", config.kafka.group),
         session_timeout: Duration::from_millis(config.kafka.session_timeout_ms.into()),
         rules: Rules {
@@ -114,7 +114,6 @@ fn options(config: &Config) -> Options {
         pending_max: notify.pending_max,
         failures_to_pause: notify.failures_to_pause,
         pause_ms: notify.pause_ms,
-        ..Options::new(&config.kafka.bootstrap.join(","), topics)
     }
 }
 
@@ -179,7 +178,16 @@ fn root_certificates(notify: &NotifyOptions) -> Result<Vec<Vec<u8>>, Error> {
             .because(error)
             .remedy("name a file of certificates in PEM that this user may read")
     })?;
-    Ok(vec![read])
+    Ok(certificates(&read))
+}
+
+/// One by one; what holds none is left whole, for the clients to say so.
+fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
+    let text = String::from_utf8_lossy(pem);
+    let parts = text.split_inclusive("-----END CERTIFICATE-----");
+    let parts = parts.filter(|part| part.contains("-----BEGIN CERTIFICATE-----"));
+    let found: Vec<_> = parts.map(|part| part.as_bytes().to_vec()).collect();
+    if found.is_empty() { vec![pem.to_vec()] } else { found }
 }
 
 fn parsed<T: std::str::FromStr>(texts: &[String], key: &str, form: &str) -> Result<Vec<T>, Error> {
@@ -201,21 +209,13 @@ fn failed(why: String) -> Error {
 fn try_out(test: &NotifyTest) -> Result<Exit, Error> {
     let config = load(&test.file)?.config;
     let channels = channels(&config)?;
-    let report = topics::check(&config)?;
-    let clock: SharedClock = Arc::new(SystemClock);
-    let known = known(&config, report.partitions.unwrap_or(0), &clock)?;
-    let wait = Duration::from_millis(config.kafka.request_timeout_ms.into());
-    known.ready(wait).map_err(|error| {
-        Error::failed("the settings cannot be read")
-            .because(error)
-            .remedy("check kafka.bootstrap and that the brokers run, then try again")
-    })?;
-    let account = known.settings().account(&test.account);
+    let account = settings(&config, &test.account)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::failed("cannot start a runtime").because(error))?;
-    let tried = runtime.block_on(trial::send(&channels, &test.account, &account, clock.now()));
+    let tried =
+        runtime.block_on(trial::send(&channels, &test.account, &account, SystemClock.now()));
     if tried.is_empty() {
         return Err(Error::deviates(format!("account {} has no channel", test.account))
             .remedy("set one with PUT /v2/billing/notifications, or webhook_url of a profile"));
@@ -240,4 +240,18 @@ fn try_out(test: &NotifyTest) -> Result<Exit, Error> {
     }
     Err(Error::deviates(format!("{failed} of {} channels failed", tried.len()))
         .remedy("mend what the lines above name, then try again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_certificates_is_taken_one_by_one() {
+        let one = "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----";
+        let found = certificates(format!("# ours\n{one}\n\n{one}\n").as_bytes());
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|found| String::from_utf8_lossy(found).ends_with(one)));
+        assert_eq!(certificates(b"none"), [b"none".to_vec()]);
+    }
 }

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::runner::{self, Setup};
 use crate::error::{Error, Exit};
 use crate::telemetry::Telemetry;
-use crate::topics::{self, Severity};
+use crate::topics::{self, Report, Severity};
 use crate::wire::Decoder;
 
 pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
@@ -19,7 +19,8 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
     log.start(&config.log);
     let stop = Stop::on_signal()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), roles = ?args.roles, "starting");
-    let partitions = check_topics(&config)?;
+    let topics = check_topics(&config)?;
+    let partitions = topics.partitions.unwrap_or(0);
     let mut server = Server::listen(&config.http)?;
     let telemetry = Telemetry::default();
     let engine = if args.roles.contains(&Role::Engine) {
@@ -28,10 +29,10 @@ pub(super) fn run(args: &Run, log: Log) -> Result<Exit, Error> {
         None
     };
     let engine_setup = engine.as_ref().map(|(setup, _)| setup);
-    let api = server.routes(&config, partitions, &args.roles, engine_setup, &telemetry)?;
+    let (api, known) = server.routes(&config, partitions, &args.roles, engine_setup, &telemetry)?;
     server.serve(&config, &telemetry, api);
     let notifier = if args.roles.contains(&Role::Notify) {
-        server.notifier(&config, partitions, &telemetry)?
+        server.notifier(&config, &topics, known, &telemetry)?
     } else {
         None
     };
@@ -72,12 +73,11 @@ fn work(engine: Option<(Setup, Decoder)>, stop: &Stop) -> Result<(), Error> {
         .map_err(|error| Error::failed("the engine ended").because(error))
 }
 
-/// Logs warnings; errors end the start, all at once. Gives the partition count.
-fn check_topics(config: &Config) -> Result<usize, Error> {
+/// Logs warnings; errors end the start, all at once. Gives what was found.
+fn check_topics(config: &Config) -> Result<Report, Error> {
     let report = topics::check(config)?;
-    let partitions = report.partitions.unwrap_or(0);
     let mut errors = Vec::new();
-    for finding in report.findings {
+    for finding in &report.findings {
         match finding.severity {
             Severity::Error => errors.push(finding.to_string()),
             Severity::Warning => tracing::warn!(
@@ -89,7 +89,7 @@ fn check_topics(config: &Config) -> Result<usize, Error> {
         }
     }
     if errors.is_empty() {
-        return Ok(partitions);
+        return Ok(report);
     }
     let found = format!("the topics are not as the engine needs them\n{}", errors.join("\n"));
     Err(Error::failed(found).remedy("mend them, then run `tollgate topics check`"))

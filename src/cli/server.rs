@@ -2,6 +2,7 @@
 //! goes into the journal, and outlives the engine, so that the way down can be watched.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +16,9 @@ use crate::config::{Config, HttpOptions};
 use crate::engine::runner::Setup;
 use crate::error::Error;
 use crate::notify::Notifier;
+use crate::settings::known::Known;
 use crate::telemetry::Telemetry;
+use crate::topics::Report;
 
 /// How long its readers may take to end.
 const END: Duration = Duration::from_secs(3);
@@ -58,7 +61,8 @@ impl Server {
         Ok(Server { runtime, listener: Some(listener), address, ops })
     }
 
-    /// The control plane's routes for these roles; `None` for a process that only folds.
+    /// The control plane's routes for these roles, `None` for a process that only folds; and the
+    /// settings, where they read them.
     ///
     /// # Errors
     /// When a client cannot be made, or a topic is missing.
@@ -69,12 +73,13 @@ impl Server {
         roles: &[Role],
         engine: Option<&Setup>,
         telemetry: &Telemetry,
-    ) -> Result<Option<Router>, Error> {
+    ) -> Result<(Option<Router>, Option<Arc<Known>>), Error> {
         if !roles.iter().any(|role| matches!(role, Role::Api | Role::Gate)) {
-            return Ok(None);
+            return Ok((None, None));
         }
         let _inside = self.runtime.enter();
-        api::router(config, partitions, roles, engine, telemetry).map(Some)
+        let (routes, known) = api::router(config, partitions, roles, engine, telemetry)?;
+        Ok((Some(routes), known))
     }
 
     /// The notifier, if it is configured; it works on this server's runtime.
@@ -84,11 +89,12 @@ impl Server {
     pub fn notifier(
         &self,
         config: &Config,
-        partitions: usize,
+        topics: &Report,
+        known: Option<Arc<Known>>,
         telemetry: &Telemetry,
     ) -> Result<Option<Notifier>, Error> {
         let _inside = self.runtime.enter();
-        notify::start(config, partitions, telemetry)
+        notify::start(config, topics, known, telemetry)
     }
 
     /// Serves from now on, until `end`.

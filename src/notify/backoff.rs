@@ -6,11 +6,6 @@ use std::time::Duration;
 
 use crate::time::Millis;
 
-/// Waits after the first, second, … failure in milliseconds: about 5 s, 30 s, 2 min, 10 min,
-/// 30 min, 2 h, 5 h, 10 h.
-pub const RETRIES_MS: [u64; 8] =
-    [5_000, 30_000, 120_000, 600_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000];
-
 /// No wish of the other side is met beyond the longest wait of the schedule, or this.
 const ASKED_MS_MIN: u64 = 3_600_000;
 
@@ -37,6 +32,9 @@ pub fn next_at(
 mod tests {
     use super::*;
 
+    /// 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 5 h, 10 h: the configuration's by default.
+    const RETRIES_MS: [u64; 8] =
+        [5_000, 30_000, 120_000, 600_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000];
     const NOW: Millis = Millis(1_000_000);
 
     fn wait(failures: usize, asked_s: Option<u64>, chance: u16) -> Option<i64> {

@@ -5,12 +5,12 @@ use super::channel::Outcome;
 use super::delivery::Delivery;
 use super::http::{Failure, Http};
 use super::mail::Mailer;
-use super::plan::{PREFERENCES, texts};
+use super::plan::texts;
 use super::signing::WatchedKeyring;
 use super::webhook::Occasion;
 use super::words::{About, Words};
 use super::{slack, sms, webhook};
-use crate::settings::Account;
+use crate::settings::{Account, PREFERENCES};
 use crate::time::Millis;
 
 pub struct Channels {

@@ -11,12 +11,11 @@ use super::backoff;
 use super::channel::Outcome;
 use super::delivery::{Attempt, Delivery, Ending, Target};
 use super::endpoints::fingerprint;
-use super::ledger::State;
-use super::plan::{PREFERENCES, PROFILE, profile_urls};
+use super::plan::profile_urls;
 use super::record::{Ended, EndpointDisabled, Record};
 use super::story;
 use super::webhook::Occasion;
-use crate::settings::Account;
+use crate::settings::{Account, PREFERENCES, PROFILE};
 use crate::time::Millis;
 
 /// How often a courier that may not go asks again: for the lease, or after a failed write.
@@ -55,7 +54,7 @@ impl Courier {
     async fn advance(&mut self, delivery: &mut Delivery) -> Result<bool, Parted> {
         self.wait_until(delivery.next_at).await?;
         // A record of the owner before, which was stopped with it on its way, may land late.
-        if self.shared.state_of(self.partition, delivery.id) == State::Ended {
+        if self.shared.has_ended(self.partition, delivery.id) {
             return Ok(true);
         }
         let step = self.round(delivery).await?;

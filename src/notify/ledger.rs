@@ -35,7 +35,7 @@ impl Ledger {
                 // A record of an owner that was overtaken may say less than is known.
                 let known = self.pending.get(&delivery.id).map(|known| known.attempts.len());
                 let newer = known.is_none_or(|known| known <= delivery.attempts.len());
-                if newer && !self.ended.contains_key(&delivery.id) {
+                if newer && !self.has_ended(delivery.id) {
                     self.pending.insert(delivery.id, delivery);
                 }
             }
@@ -71,9 +71,14 @@ impl Ledger {
     pub fn state_of(&self, id: Uuid) -> State {
         match self.pending.get(&id) {
             Some(delivery) => State::Pending(delivery.clone()),
-            None if self.ended.contains_key(&id) => State::Ended,
+            None if self.has_ended(id) => State::Ended,
             None => State::Unknown,
         }
+    }
+
+    #[must_use]
+    pub fn has_ended(&self, id: Uuid) -> bool {
+        self.ended.contains_key(&id)
     }
 
     /// What is still to be delivered.
@@ -93,12 +98,13 @@ impl Ledger {
         self.told.get(&told_key(account_id, limit_id))
     }
 
-    /// Keys of what happened before `horizon` and need not be known any more.
+    /// Keys of deliveries that ended before `ended_before`, and of limits of which nothing was told
+    /// since `told_before`: they need not be known any more.
     #[must_use]
-    pub fn forgettable(&self, horizon: Millis) -> Vec<String> {
-        let ended = self.ended.iter().filter(|(_, at)| **at < horizon);
+    pub fn forgettable(&self, ended_before: Millis, told_before: Millis) -> Vec<String> {
+        let ended = self.ended.iter().filter(|(_, at)| **at < ended_before);
         let ended = ended.flat_map(|(id, _)| [id.to_string(), super::record::ended_key(*id)]);
-        let told = self.told.iter().filter(|(_, told)| told.at < horizon);
+        let told = self.told.iter().filter(|(_, told)| told.at < told_before);
         ended.chain(told.map(|(key, _)| key.clone())).collect()
     }
 }

@@ -84,7 +84,7 @@ struct Shared {
     clock: SharedClock,
     lease: Lease,
     log: Log,
-    known: Known,
+    known: Arc<Known>,
     channels: Channels,
     endpoints: Endpoints,
     metrics: NotifyMetrics,
@@ -109,7 +109,7 @@ impl Notifier {
     /// When a topic is missing, a property is refused, or the settings are not read in time.
     pub fn start(
         options: Options,
-        known: Known,
+        known: Arc<Known>,
         channels: Channels,
         decoder: Decoder,
         metrics: NotifyMetrics,
@@ -215,6 +215,10 @@ impl Shared {
         self.ledger(partition, |ledger| ledger.state_of(id))
     }
 
+    fn has_ended(&self, partition: i32, id: Uuid) -> bool {
+        self.ledger(partition, |ledger| ledger.has_ended(id))
+    }
+
     fn disabled_at(&self, partition: i32, endpoint: &str) -> Option<Millis> {
         self.ledger(partition, |ledger| ledger.disabled_at(endpoint))
     }
@@ -223,8 +227,8 @@ impl Shared {
         self.ledger(partition, |ledger| ledger.told(account_id, limit_id).cloned())
     }
 
-    fn forgettable(&self, partition: i32, horizon: Millis) -> Vec<String> {
-        self.ledger(partition, |ledger| ledger.forgettable(horizon))
+    fn forgettable(&self, partition: i32, ended: Millis, told: Millis) -> Vec<String> {
+        self.ledger(partition, |ledger| ledger.forgettable(ended, told))
     }
 
     fn forget(&self, partition: i32, keys: &[String]) {

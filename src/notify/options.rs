@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::backoff::RETRIES_MS;
 use super::plan::Rules;
 
 /// Topics of a notifier; all have as many partitions as the billed topic.
@@ -40,25 +39,4 @@ pub struct Options {
     pub failures_to_pause: u32,
     /// Milliseconds of its first pause; each further one is twice as long, an hour at most.
     pub pause_ms: u64,
-}
-
-impl Options {
-    /// As the configuration has them by default.
-    #[must_use]
-    pub fn new(bootstrap: &str, topics: Topics) -> Options {
-        Options {
-            bootstrap: bootstrap.to_owned(),
-            client: BTreeMap::new(),
-            group: "tollgate.notify".to_owned(),
-            session_timeout: Duration::from_secs(10),
-            topics,
-            rules: Rules { collapse: true, quiet_ms: 0, age_ms_max: 86_400_000 },
-            retries_ms: RETRIES_MS.to_vec(),
-            per_host_max: 4,
-            attempts_max: 256,
-            pending_max: 100_000,
-            failures_to_pause: 10,
-            pause_ms: 60_000,
-        }
-    }
 }

@@ -15,13 +15,9 @@ use serde_json::{Map, Value};
 use super::delivery::{Delivery, Target};
 use crate::fold::decision::Direction;
 use crate::fold::limit::ScopeKind;
-use crate::settings::{Account, LimitSetting};
+use crate::settings::{Account, LimitSetting, PREFERENCES, PROFILE};
 use crate::time::Millis;
 use crate::wire::{Notice, What};
-
-/// Kinds of documents (`settings`).
-pub const PROFILE: &str = "profile";
-pub const PREFERENCES: &str = "preferences";
 
 /// How notices become deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]

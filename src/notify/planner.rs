@@ -21,6 +21,8 @@ use crate::wire::{Decoder, Error, Notice};
 const COMMAND_WAIT: Duration = Duration::from_secs(5);
 /// Beyond the age at which a decision is told no more, for clocks that differ.
 const SPARE_MS: i64 = 3_600_000;
+/// No quiet period is longer than a year.
+const QUIET_MS_MAX: i64 = 366 * 86_400_000;
 /// Tombstones written at a time.
 const FORGET_MAX: usize = 1_000;
 
@@ -195,12 +197,14 @@ impl Planner {
         Ok(())
     }
 
-    /// Writes tombstones for what need not be known any more: no decision that is old enough to be
-    /// planned again would be told.
+    /// Writes tombstones for what need not be known any more: a decision whose delivery ended so
+    /// long ago would not be told again, and every quiet period is over.
     pub fn forget(&self, partition: i32) {
         let age_ms_max = self.shared.options.rules.age_ms_max;
-        let horizon = self.shared.clock.now().0 - age_ms_max - SPARE_MS;
-        let mut keys = self.shared.forgettable(partition, Millis(horizon));
+        let now = self.shared.clock.now().0;
+        let ended_before = Millis(now - age_ms_max - SPARE_MS);
+        let told_before = Millis(now - QUIET_MS_MAX);
+        let mut keys = self.shared.forgettable(partition, ended_before, told_before);
         keys.truncate(FORGET_MAX);
         let begun: Vec<_> = keys.iter().map(|key| self.shared.log.forget(partition, key)).collect();
         let written = self.runtime.block_on(async {

@@ -8,10 +8,10 @@ use super::channel::Outcome;
 use super::channels::Channels;
 use super::courier::place;
 use super::delivery::{Delivery, Target};
-use super::plan::{PREFERENCES, PROFILE, profile_urls, text, texts};
+use super::plan::{profile_urls, text, texts};
 use super::webhook::Occasion;
 use crate::fold::limit::{Action, Amount, Measure, Scope, ScopeKind};
-use crate::settings::Account;
+use crate::settings::{Account, PREFERENCES, PROFILE};
 use crate::time::Millis;
 use crate::wire::{Notice, What};
 

@@ -19,6 +19,10 @@ use crate::wire::{Recorded, limit_value};
 
 /// Kind of the documents that hold api keys (`keys` in the command line).
 pub const KEY: &str = "key";
+/// Kind of the documents that hold profiles; the body has the fields that were set, and `id`.
+pub const PROFILE: &str = "profile";
+/// Kind of the document by which channels an account is told (A10); an account has one.
+pub const PREFERENCES: &str = "preferences";
 
 /// The settings of all accounts.
 #[derive(Debug)]

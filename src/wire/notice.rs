@@ -251,12 +251,8 @@ impl Fields {
 
     /// The values that the texts stand for, or the field that is wrong.
     fn read(self) -> Result<Notice, String> {
-        let measure = match self.measure.as_str() {
-            "cost" => Measure::Cost,
-            "requests" => Measure::Requests,
-            "recipients" => Measure::Recipients,
-            other => return Err(format!("measure: {other:?} is not known")),
-        };
+        let measure = validate::measure(&self.measure)
+            .ok_or_else(|| format!("measure: {:?} is not known", self.measure))?;
         let amount = |field: &str, text: &str| {
             let read = match measure {
                 Measure::Cost => Money::parse(text).ok().map(Amount::Cost),
@@ -295,12 +291,12 @@ impl Fields {
 
     fn what(&self) -> Result<What, String> {
         match self.r#type.as_str() {
-            REACHED => match self.action.as_deref() {
-                Some("alert") => Ok(What::Reached { action: Action::Alert }),
-                Some("block") => Ok(What::Reached { action: Action::Block }),
-                Some(other) => Err(format!("action: {other:?} is not known")),
-                None => Err("action: required".to_owned()),
-            },
+            REACHED => {
+                let action = self.action.as_deref().ok_or("action: required")?;
+                let action = validate::action(action)
+                    .ok_or_else(|| format!("action: {action:?} is not known"))?;
+                Ok(What::Reached { action })
+            }
             CROSSED => {
                 let threshold = self.threshold.ok_or("threshold: required")?;
                 let direction = match self.direction.as_deref() {

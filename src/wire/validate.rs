@@ -114,11 +114,9 @@ fn is_command_type(kind: &str) -> bool {
 fn limit(raw: &RawLimit<'_>) -> Result<LimitSpec, Invalid> {
     let limit_id = limit_id(raw.limit_id)?;
     let scope = scope(required(raw.scope_kind, "scope.kind")?, raw.scope_id)?;
-    let measure = match required(raw.measure, "measure")? {
-        "cost" => Measure::Cost,
-        "requests" => Measure::Requests,
-        "recipients" => Measure::Recipients,
-        other => return broken(format!("measure: {other:?} is not known")),
+    let spelled = required(raw.measure, "measure")?;
+    let Some(measure) = measure(spelled) else {
+        return broken(format!("measure: {spelled:?} is not known"));
     };
     let window = window(required(raw.window, "window")?)?;
     let only = Only {
@@ -127,10 +125,9 @@ fn limit(raw: &RawLimit<'_>) -> Result<LimitSpec, Invalid> {
     };
     in_table(&scope, measure, &window, &only)?;
     let amount = amount(required(raw.amount, "amount")?, measure, &window)?;
-    let action = match raw.action {
-        None | Some("alert") => Action::Alert,
-        Some("block") => Action::Block,
-        Some(other) => return broken(format!("action: {other:?} is neither alert nor block")),
+    let spelled = raw.action.unwrap_or(Action::Alert.as_str());
+    let Some(action) = action(spelled) else {
+        return broken(format!("action: {spelled:?} is neither alert nor block"));
     };
     let thresholds = thresholds(raw.thresholds.as_deref(), scope.kind)?;
     let enabled = raw.enabled.unwrap_or(true);
@@ -167,6 +164,18 @@ pub fn scope_kind(kind: &str) -> Option<ScopeKind> {
         "sender" => ScopeKind::Sender,
         _ => return None,
     })
+}
+
+/// The measure that a record spells out.
+pub fn measure(measure: &str) -> Option<Measure> {
+    [Measure::Cost, Measure::Requests, Measure::Recipients]
+        .into_iter()
+        .find(|known| known.as_str() == measure)
+}
+
+/// The action that a record spells out.
+pub fn action(action: &str) -> Option<Action> {
+    [Action::Alert, Action::Block].into_iter().find(|known| known.as_str() == action)
 }
 
 fn window(text: &str) -> Result<Window, Invalid> {

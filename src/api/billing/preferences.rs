@@ -21,15 +21,13 @@ use crate::api::extract::JsonBody;
 use crate::api::fault::Fault;
 use crate::api::named::{given, members};
 use crate::api::url;
-use crate::settings::Account;
+use crate::settings::{Account, PREFERENCES};
 use crate::wire::Setting;
 
 pub fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(show, change))
 }
 
-/// Kind of the document; an account has one.
-const PREFERENCES: &str = "preferences";
 const PHONE_NUMBERS_MAX: usize = 20;
 
 /// Changes: what is left out stays, null clears.

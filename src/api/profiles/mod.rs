@@ -9,7 +9,6 @@ mod seen;
 mod spend;
 mod spend_limit;
 
-pub use seen::PROFILE;
 pub use spend_limit::limit_id;
 
 use std::sync::Arc;
@@ -32,7 +31,7 @@ use super::control::Control;
 use super::extract::{JsonBody, Params};
 use super::fault::{Fault, Kind};
 use crate::fold::Calendar;
-use crate::settings::Account;
+use crate::settings::{Account, PROFILE};
 
 pub fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()

@@ -10,9 +10,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{self, Body};
-use super::seen::PROFILE;
 use super::spend_limit::{self, SpendLimit};
-use crate::settings::Account;
+use crate::settings::{Account, PROFILE};
 use crate::time::Millis;
 
 /// A messaging profile.

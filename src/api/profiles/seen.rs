@@ -16,8 +16,6 @@ use crate::time::{Day, Millis};
 
 use super::spend_limit;
 
-/// Kind of the documents that hold profiles; the body has the fields that were set, and `id`.
-pub const PROFILE: &str = "profile";
 /// Kind of the documents that say that a profile was deleted: `id`, and `billed_until`.
 pub const DELETED: &str = "deleted_profile";
 /// The midnight UTC before which nothing that was billed brings the profile back, RFC 3339.

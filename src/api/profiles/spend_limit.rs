@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::fields::{self, READ_ONLY};
-use super::seen::{DELETED, PROFILE, UNTIL};
+use super::seen::{DELETED, UNTIL};
 use crate::api::fault::Fault;
 use crate::fold::limit::{Action, Amount, LimitSpec, Measure, Only, Scope, ScopeKind, Window};
 use crate::money::{self, Money};
-use crate::settings::{Account, LimitSetting};
+use crate::settings::{Account, LimitSetting, PROFILE};
 use crate::time::Millis;
 use crate::wire::Setting;
 

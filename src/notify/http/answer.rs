@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
+use crate::notify::words::foreign::one_line;
 use crate::telemetry::SystemClock;
 use crate::time::Clock;
 
@@ -57,18 +58,6 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(since)
 }
 
-/// White space becomes one blank; control characters go, and so do those that turn the direction of
-/// what follows them.
-pub(super) fn one_line(text: &str) -> String {
-    let turns = |c: char| {
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
-            || matches!(c, '\u{2066}'..='\u{2069}')
-    };
-    let words = text.split_whitespace();
-    let clean = words.map(|word| word.chars().filter(|c| !c.is_control() && !turns(*c)).collect());
-    clean.filter(|word: &String| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,14 +88,5 @@ mod tests {
         for text in ["", "soon", "-5", "1.5", "99999999999999999999"] {
             assert_eq!(asked(&[(RETRY_AFTER, text)]), None, "{text}");
         }
-    }
-
-    #[test]
-    fn text_is_one_line_that_plays_no_tricks() {
-        assert_eq!(one_line(" not\r\nso\t\tfast\n"), "not so fast");
-        assert_eq!(one_line("\u{1b}[31mred\u{7}\u{0}"), "[31mred");
-        assert_eq!(one_line("a\u{202e}b \u{9b}31m \u{2028}c"), "ab 31m c");
-        assert_eq!(one_line("größe €"), "größe €");
-        assert_eq!(one_line("\u{0} \u{1}"), "");
     }
 }

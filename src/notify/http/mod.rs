@@ -25,10 +25,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, redirect, retry, tls};
 
 pub use answer::Answer;
-use answer::one_line;
 use names::{NameFailure, Names};
 use networks::Networks;
 use target::{Place, Target};
+
+use super::words::foreign::one_line;
 
 /// Idle connections that are kept for each host, and for how long: enough for a burst.
 const IDLE_PER_HOST_MAX: usize = 2;

@@ -63,8 +63,8 @@ fn what_is_forgotten_is_forgotten_by_tombstones_alone() {
     take(&mut ledger, ended(9));
     let (account_id, limit_id) = ("acme/1".to_owned(), "limit_7".to_owned());
     take(&mut ledger, Record::Told(Told { account_id, limit_id, level: 50, at: Millis(20) }));
-    assert_eq!(ledger.forgettable(Millis(9)), Vec::<String>::new());
-    let keys = ledger.forgettable(Millis(10));
+    assert_eq!(ledger.forgettable(Millis(9), Millis(20)), Vec::<String>::new());
+    let keys = ledger.forgettable(Millis(10), Millis(20));
     assert_eq!(keys.len(), 2, "{keys:?}");
     assert_eq!(ledger.state_of(planned(0).id), State::Ended);
     for key in keys {
@@ -72,10 +72,19 @@ fn what_is_forgotten_is_forgotten_by_tombstones_alone() {
     }
     assert!(ledger.state_of(planned(0).id) == State::Unknown);
     assert_eq!(ledger.told("acme/1", "limit_7").map(|told| told.level), Some(50));
-    for key in ledger.forgettable(Millis(21)) {
+    for key in ledger.forgettable(Millis(21), Millis(21)) {
         ledger.apply(&key, None);
     }
     assert_eq!(ledger.told("acme/1", "limit_7"), None);
+}
+
+#[test]
+fn what_was_told_outlives_the_deliveries_by_its_quiet_period() {
+    let mut ledger = Ledger::default();
+    let (account_id, limit_id) = ("acme".to_owned(), "limit_7".to_owned());
+    take(&mut ledger, Record::Told(Told { account_id, limit_id, level: 50, at: Millis(20) }));
+    assert_eq!(ledger.forgettable(Millis(1_000), Millis(20)), Vec::<String>::new());
+    assert_eq!(ledger.forgettable(Millis(0), Millis(21)).len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Texts that customers chose, made fit to stand among ours. Promise: whatever they hold, they add
-//! no line, no header, no link, no mention and no code of their own, and they are bounded. They are
-//! shown as they are otherwise: nothing is translated.
+//! Texts that customers chose and servers answered, made fit to stand among ours. Promise:
+//! whatever they hold, they add no line, no header, no link, no mention and no code of their own,
+//! and they are bounded. They are shown as they are otherwise: nothing is translated.
 
 /// Characters of a foreign text that are shown; enough for a UUID and for most names.
 const CHARS_MAX: usize = 64;
@@ -19,10 +19,14 @@ pub fn plain(text: &str) -> String {
 
 /// The same of another length.
 pub fn line(text: &str, chars_max: usize) -> String {
+    shortened(&one_line(text), chars_max, CUT)
+}
+
+/// The same of any length.
+pub fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let clean = words.map(|word| word.chars().filter(|c| !is_unseen(*c)).collect::<String>());
-    let line = clean.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    shortened(&line, chars_max, CUT)
+    clean.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Marks of direction and of width zero.
@@ -132,6 +136,15 @@ mod tests {
         ] {
             assert_eq!(slack(text), shown, "{text:?}");
         }
+    }
+
+    #[test]
+    fn text_is_one_line_that_plays_no_tricks() {
+        assert_eq!(one_line(" not\r\nso\t\tfast\n"), "not so fast");
+        assert_eq!(one_line("\u{1b}[31mred\u{7}\u{0}"), "[31mred");
+        assert_eq!(one_line("a\u{202e}b \u{9b}31m \u{2028}c"), "ab 31m c");
+        assert_eq!(one_line("größe €"), "größe €");
+        assert_eq!(one_line("\u{0} \u{1}"), "");
     }
 
     #[test]

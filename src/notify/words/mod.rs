@@ -7,7 +7,7 @@ mod limit;
 
 use crate::fold::decision::Direction;
 use crate::fold::limit::{Action, Amount, Measure, ScopeKind};
-use crate::settings::Account;
+use crate::settings::{Account, PROFILE};
 use crate::time::Millis;
 use crate::wire::{Notice, What};
 use limit::{Limit, Whose, counts, span};
@@ -37,7 +37,7 @@ impl<'a> About<'a> {
             ScopeKind::Profile => notice.scope.id.as_deref(),
             _ => None,
         };
-        let profile = profile_id.and_then(|id| account.document("profile", id));
+        let profile = profile_id.and_then(|id| account.document(PROFILE, id));
         About {
             limit_name: limit.and_then(|limit| name(&limit.body)),
             profile_name: profile.and_then(|profile| name(&profile.body)),

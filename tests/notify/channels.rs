@@ -58,6 +58,7 @@ fn a_spend_limit_tells_the_profiles_webhook_and_then_its_failover() {
         "{shown}"
     );
     assert!(shown.contains("tollgate_notify_latency_seconds_count 1"), "{shown}");
+    assert!(shown.contains("tollgate_notify_oldest_undelivered_seconds "), "{shown}");
     drop(server);
     cluster.passed("a spend limit reached: T4 to the letter, to the webhook and its failover");
 }
@@ -126,6 +127,40 @@ fn threshold_mails_go_to_the_addresses_of_their_set() {
     drop(server);
     assert_eq!(mailbox.mails().len(), 3);
     cluster.passed("threshold mails to the addresses of their sets, each once");
+}
+
+/// Slack gets a text and no more; a quiet period outlives the notifier that began it.
+#[test]
+fn a_quiet_limit_is_told_once_and_the_next_notifier_knows() {
+    let more = format!("{QUICK}quiet_minutes = 60\n");
+    let Some((cluster, office)) = Office::open("notify-quiet", &more) else { return };
+    let receiver = Receiver::start(|_, _| Temper::Answers(200, ""));
+    office.set("acme", "preferences_set", &json!({"slack": receiver.url("/services/T/B/x")}));
+    let mut notifier = office.notifier("one");
+    notifier.start();
+    office.reach_for("acme", "limit_daily", 1);
+    office.writer.flush();
+    within(30, "it is told", || receiver.requests().len() == 1);
+    within(30, "that is recorded", || office.standings().values().any(|it| it.ended_at.is_some()));
+    notifier.kill();
+    notifier.start();
+    office.reach_for("acme", "limit_daily", 2);
+    office.reach_for("acme", "limit_sms", 1);
+    office.writer.flush();
+    within(30, "the other limit is told", || receiver.requests().len() == 2);
+    // One account is one partition: the quiet one was read before.
+    let told: Vec<_> = office.standings().into_values().collect();
+    let limits: Vec<_> = told.iter().map(|it| it.newest["notice"]["limit_id"].clone()).collect();
+    assert!(limits.contains(&json!("limit_daily")) && limits.contains(&json!("limit_sms")));
+    assert_eq!(told.len(), 2, "{told:?}");
+    for request in receiver.requests() {
+        let body = request.json();
+        assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{body}");
+        assert!(body["text"].as_str().expect("a text").contains("10.02"), "{body}");
+        assert_eq!(request.header("telnyx-signature-ed25519"), "");
+    }
+    notifier.stop();
+    cluster.passed("a quiet period over a kill of the notifier, and Slack");
 }
 
 /// 410 ends it for good, until the URL is set again; other failures end after the last attempt,

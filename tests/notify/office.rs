@@ -60,10 +60,13 @@ impl Office {
 
     /// A limit of the account that is reached now, decided by nobody; gives the decision's id.
     pub fn reach(&self, account_id: &str, limit_id: &str) -> String {
-        let id = uuid::Uuid::new_v5(
-            &uuid::Uuid::NAMESPACE_OID,
-            format!("{account_id}/{limit_id}").as_bytes(),
-        );
+        self.reach_for(account_id, limit_id, 1)
+    }
+
+    /// The same for the n-th time: a decision of its own.
+    pub fn reach_for(&self, account_id: &str, limit_id: &str, time: u32) -> String {
+        let name = format!("{account_id}/{limit_id}/{time}");
+        let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes());
         let now = chrono::Utc::now();
         let decision = json!({"type": "limit_reached", "id": id.to_string(),
             "account_id": account_id, "limit_id": limit_id, "limit_version": 1,

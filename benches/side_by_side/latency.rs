@@ -14,7 +14,7 @@ use tollgate::time::Millis;
 
 use crate::Scale;
 use crate::engine::{Engine, Settings, Topics};
-use crate::journal::{Journal, consumer};
+use crate::journal::{Journal, consumer, lines_in};
 use crate::stage::Stage;
 use crate::table::{Table, quantile};
 use crate::throughput::{LIMITS_PER_ACCOUNT, PARTITIONS};
@@ -22,19 +22,28 @@ use crate::traffic::{self, Records, Writer, now_ms};
 
 /// Crossing events a second, beside the other traffic.
 const CROSSINGS_PER_SECOND: u64 = 100;
-/// Share of the samples that warm everybody up, from the first on.
-const WARM_UP_ONE_IN: usize = 10;
+/// Seconds in which everybody warms up, the broker's compiler above all.
+const WARM_UP_SECONDS: u64 = 10;
+/// Seconds in which the other traffic comes as fast as it can.
+const FLOOD_SECONDS: u64 = 10;
+/// What limits are sized for meanwhile, in events a second.
+const FLOOD_PER_SECOND: u64 = 200_000;
+/// How long other producers let a batch wait, in ms: their default. Without, this one client sends
+/// so many requests that it takes a core for itself.
+const OTHERS_LINGER_MS: u32 = 5;
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     let mut rates = vec![1_000];
     if !scale.short {
         rates.push(20_000);
-        // Half of what the engine can do, as measured before.
-        rates.extend(table.run.map(|run| run as u64 / 2));
+        let most = flooded(stage);
+        table.row("folded while it is produced on the same cores", most, "lines/s");
+        rates.push(most as u64 / 2);
     }
     for rate in rates {
-        let mut times = measure(stage, scale, rate);
-        times.drain(..times.len() / WARM_UP_ONE_IN);
+        let warm_up = if scale.short { 0 } else { WARM_UP_SECONDS };
+        let mut times = measure(stage, warm_up + scale.latency_seconds, rate);
+        times.drain(..(warm_up * CROSSINGS_PER_SECOND) as usize);
         times.sort_by(f64::total_cmp);
         for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
             let what = format!("event to block at {rate} events/s, {name}");
@@ -43,9 +52,27 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     }
 }
 
+/// Lines a second that the engine folds while the same machine produces them and the broker takes
+/// them.
+fn flooded(stage: &Stage) -> f64 {
+    let topics = Topics::new("latency-flood", PARTITIONS);
+    let mut engine = Engine::new(stage, "latency-flood", &topics, Settings::default());
+    let mut journal = Journal::follow(&stage.bootstrap, &engine);
+    engine.start();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| flow(stage, &topics, other_traffic(FLOOD_PER_SECOND), u64::MAX, &done));
+        std::thread::sleep(Duration::from_secs(FLOOD_SECONDS));
+        done.store(true, Ordering::Relaxed);
+    });
+    journal.until(lines_in(&stage.bootstrap, &topics), &mut engine);
+    engine.stop();
+    journal.lines as f64 * 1_000.0 / (journal.last_ms - journal.first_ms) as f64
+}
+
 /// Milliseconds of each crossing, in the order in which they came.
-fn measure(stage: &Stage, scale: Scale, rate: u64) -> Vec<f64> {
-    let crossings = scale.latency_seconds * CROSSINGS_PER_SECOND;
+fn measure(stage: &Stage, seconds: u64, rate: u64) -> Vec<f64> {
+    let crossings = seconds * CROSSINGS_PER_SECOND;
     let topics = Topics::new(&format!("latency-{rate}"), PARTITIONS);
     let mut engine = Engine::new(stage, &format!("latency-{rate}"), &topics, Settings::default());
     let writer = Writer::new(&stage.bootstrap, 1);
@@ -79,7 +106,7 @@ fn measure(stage: &Stage, scale: Scale, rate: u64) -> Vec<f64> {
             writer.flush();
         });
         let begun = Instant::now();
-        let limit = Duration::from_secs(60 + 2 * scale.latency_seconds);
+        let limit = Duration::from_secs(60 + 2 * seconds);
         while times.len() < crossings as usize && begun.elapsed() < limit {
             let Some(Ok(record)) = blocks.poll(Duration::from_millis(100)) else { continue };
             let now = Instant::now();
@@ -126,7 +153,7 @@ fn flow(
     rate: u64,
     done: &AtomicBool,
 ) {
-    let writer = Writer::new(&stage.bootstrap, 1);
+    let writer = Writer::new(&stage.bootstrap, OTHERS_LINGER_MS);
     let (mut records, mut bytes, mut written) = (Records::new(true), Vec::new(), 0_u64);
     let begun = Instant::now();
     for mut line in lines {

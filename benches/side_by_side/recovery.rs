@@ -15,8 +15,10 @@ use crate::table::{Table, median};
 use crate::throughput::filled;
 use crate::traffic::{self, Records, Writer, now_ms};
 
-/// Lines that a scope's row takes to appear: profiles are drawn evenly, some more than once.
-const LINES_PER_SCOPE: u64 = 2;
+/// Lines that a profile takes to appear: they are drawn evenly, some more than once.
+const LINES_PER_PROFILE: u64 = 2;
+/// Scopes that come with ten profiles: their accounts', features and countries.
+const SCOPES_PER_TEN_PROFILES: u64 = 25;
 const KILLS: usize = 3;
 /// Until a state is at rest: two checkpoints.
 const SETTLE: Duration = Duration::from_secs(12);
@@ -38,11 +40,12 @@ fn settings() -> Settings {
 }
 
 fn fill(stage: &Stage, name: &str, scopes: u64) -> Topics {
-    let accounts = (scopes / 20).clamp(1, 1_000_000) as u32;
+    let profiles = scopes * 10 / SCOPES_PER_TEN_PROFILES;
+    let accounts = (profiles / 20).clamp(1, 1_000_000) as u32;
     let options = Options {
-        events: LINES_PER_SCOPE * scopes,
+        events: LINES_PER_PROFILE * profiles,
         accounts,
-        profiles_per_account: (scopes / u64::from(accounts)) as u32,
+        profiles_per_account: (profiles / u64::from(accounts)) as u32,
         zipf_exponent: 0.0,
         limits_per_account: 0,
         gap_us: 0,

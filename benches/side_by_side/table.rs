@@ -16,13 +16,11 @@ pub struct Table {
     rows: Vec<Row>,
     /// Records per second of the bare drain, once it is known: what most rows are compared to.
     pub drain: Option<f64>,
-    /// Lines per second of `tollgate run` on Avro.
-    pub run: Option<f64>,
 }
 
 impl Table {
     pub fn new() -> Table {
-        Table { rows: Vec::new(), drain: None, run: None }
+        Table { rows: Vec::new(), drain: None }
     }
 
     pub fn row(&mut self, what: impl Into<String>, figure: f64, unit: &'static str) {

@@ -47,7 +47,6 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
         let (drained, folded) = (median(drained), of(|run| run.lines_per_second));
         if avro {
             table.drain = Some(drained);
-            table.run = Some(folded);
         }
         table.beside_drain(format!("bare drain, {format}"), drained, "records/s");
         table.beside_drain(format!("tollgate run, {format}"), folded, "lines/s");

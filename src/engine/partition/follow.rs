@@ -43,6 +43,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         fault_point::at("recovery.bounds")?;
         let journal = self.log.bounds(Source::Journal)?;
         let block_state = self.log.bounds(Source::BlockState)?;
+        // Their answers are of no interest yet; but a client that was not asked for a source finds
+        // its broker only when it looks around, a second later.
+        self.log.bounds(Source::Billed)?;
+        self.log.bounds(Source::Commands)?;
         fault_point::at("recovery.seek")?;
         self.log.seek(Source::BlockState, block_state.start)?;
         match self.store.position()? {

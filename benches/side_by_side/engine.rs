@@ -179,10 +179,15 @@ listen = "{}"
         bytes_below(&self.state) as f64
     }
 
-    /// Rows of totals in the state folder, by `tollgate state totals`.
+    /// Rows of totals in the state folder, by `tollgate state summary`.
     pub fn state_totals(&self) -> f64 {
-        let said = run(&["state", "totals", "--state-dir", text(&self.state)]);
-        said.stdout.iter().filter(|byte| **byte == b'\n').count() as f64
+        let said = run(&["state", "summary", "--state-dir", text(&self.state)]);
+        let partitions = serde_json::Deserializer::from_slice(&said.stdout).into_iter();
+        let rows = partitions.map(|partition| {
+            let partition: serde_json::Value = partition.expect("a summary is JSON");
+            partition["rows"]["tally"].as_f64().expect("a state has totals")
+        });
+        rows.sum()
     }
 
     fn said(&self) -> String {

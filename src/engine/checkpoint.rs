@@ -12,13 +12,6 @@ use crate::time::{Day, Millis, Month};
 
 /// Estimated bytes of an evictable row in memory, with its share of the maps.
 const ROW_BYTES: usize = 160;
-/// Estimated bytes of a dedup id in memory, with the free places of its table.
-const ID_BYTES: usize = 48;
-/// A checkpoint is due at the latest when changed rows take this share of the budget: they cannot
-/// be evicted, and stand in memory twice while they are written.
-const UNWRITTEN_SHARE: usize = 4;
-/// Smaller budgets do not make checkpoints more frequent.
-const UNWRITTEN_BYTES_MIN: usize = 4 << 20;
 /// Evicts rows unused for so many checkpoints first, then for fewer.
 const UNUSED_EPOCHS: [Epoch; 4] = [8, 4, 1, 0];
 
@@ -41,7 +34,6 @@ struct Frozen {
 pub(super) struct Checkpoints {
     interval_us: i64,
     lines_max: u64,
-    unwritten_bytes_max: usize,
     gathered_at_once: usize,
     retention_days: i32,
     retention_months: i32,
@@ -60,8 +52,6 @@ impl Checkpoints {
         Checkpoints {
             interval_us: options.checkpoint_interval_ms.saturating_mul(1_000),
             lines_max: options.checkpoint_lines_max as u64,
-            unwritten_bytes_max: (options.memory_bytes_max / UNWRITTEN_SHARE)
-                .max(UNWRITTEN_BYTES_MIN),
             gathered_at_once: options.gathered_at_once.max(1),
             retention_days: i32::try_from(options.retention_days).unwrap_or(i32::MAX),
             retention_months: i32::try_from(options.retention_months).unwrap_or(i32::MAX),
@@ -106,10 +96,8 @@ impl Checkpoints {
         micros: i64,
     ) {
         let last_us = *self.last_us.get_or_insert(micros);
-        let due = self.lines >= self.lines_max
-            || micros - last_us >= self.interval_us
-            || state.changed_tallies() * ROW_BYTES >= self.unwritten_bytes_max;
-        if due && self.frozen.is_none() && self.submitted.is_none() {
+        let due = self.lines >= self.lines_max || micros - last_us >= self.interval_us;
+        if due && self.free() {
             self.last_us = Some(micros);
             self.freeze(tip, state, folded);
         }
@@ -132,12 +120,16 @@ impl Checkpoints {
 
     /// Freezes at the end, when the record of `tip` is the chain's last.
     pub fn freeze_last(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
-        let stored = self.stored == Some(tip.seq);
-        if self.frozen.is_none() && self.submitted.is_none() && !stored {
+        if self.stored != Some(tip.seq) && self.free() {
             self.freeze(tip, state, folded);
             self.won(tip);
             self.gather(usize::MAX, state);
         }
+    }
+
+    /// No checkpoint is on its way.
+    fn free(&self) -> bool {
+        self.frozen.is_none() && self.submitted.is_none()
     }
 
     fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
@@ -212,11 +204,8 @@ impl Checkpoints {
         if let Some(tip) = &tip {
             self.stored = Some(tip.seq);
         }
-        let (_, _, ids) = state.rows();
-        // Ids stay until they are forgotten; the rows have what is left.
-        let rows_max = memory_max.saturating_sub(ids * ID_BYTES);
         for unused in UNUSED_EPOCHS {
-            if evictable_bytes(state) <= rows_max {
+            if evictable_bytes(state) <= memory_max {
                 break;
             }
             state.evict(epoch, (epoch + 1).saturating_sub(unused));

@@ -230,12 +230,6 @@ impl State {
         (resident, evictable, self.dedup.len())
     }
 
-    /// Tallies that changed since the last checkpoint, at most: a day and a month of each scope.
-    #[must_use]
-    pub fn changed_tallies(&self) -> usize {
-        2 * self.scopes.changed()
-    }
-
     /// Takes an account's row back; accounts come in the order of their numbers.
     ///
     /// # Errors

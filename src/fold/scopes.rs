@@ -194,11 +194,6 @@ impl Scopes {
         before - self.windows
     }
 
-    /// Rows changed in the present epoch.
-    pub fn changed(&self) -> usize {
-        self.changed.len()
-    }
-
     /// Windows in memory.
     pub fn len(&self) -> usize {
         self.windows

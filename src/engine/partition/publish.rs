@@ -67,12 +67,12 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
             self.store.again();
         }
         let settled = self.pending.is_empty() && self.ready.is_none() && self.behind.is_empty();
-        if settled && let Some(tip) = self.chain.clone() {
+        if settled && let Some(tip) = &self.chain {
             let (state, folded) = (&mut self.state, self.intake.folded());
             if self.winding_down {
-                self.checkpoints.freeze_last(&tip, state, folded);
+                self.checkpoints.freeze_last(tip, state, folded);
             } else {
-                self.checkpoints.freeze_settled(&tip, state, folded, micros);
+                self.checkpoints.freeze_settled(tip, state, folded, micros);
             }
         }
         turn.progress |= self.checkpoints.gather_some(&mut self.state);

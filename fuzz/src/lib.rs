@@ -16,6 +16,7 @@ mod journal;
 mod json;
 mod log;
 pub mod memory;
+mod readers;
 mod sheet;
 mod store;
 mod text;
@@ -46,13 +47,14 @@ pub const JSON_LINE: Target = Target::new("json_line", json::json_line, 16 * MIB
 pub const JSON_RECORD: Target = Target::new("json_record", json::json_record, 16 * MIB);
 pub const LOG_FILE: Target = Target::new("log_file", log::log_file, 192 * MIB);
 pub const MONEY: Target = Target::new("money", text::money, MIB);
+pub const READERS: Target = Target::new("readers", readers::readers, 16 * MIB);
 pub const SHEET_CSV: Target = Target::new("sheet_csv", sheet::sheet_csv, 4 * MIB);
 pub const SHEET_XLS: Target = Target::new("sheet_xls", sheet::sheet_xls, 32 * MIB);
 pub const SHEET_XLSX: Target = Target::new("sheet_xlsx", sheet::sheet_xlsx, 64 * MIB);
 pub const STORED_ROWS: Target = Target::new("stored_rows", store::stored_rows, 32 * MIB);
 pub const TIME: Target = Target::new("time", text::time, MIB);
 
-pub const TARGETS: [&Target; 16] = [
+pub const TARGETS: [&Target; 17] = [
     &AVRO_CONFLUENT,
     &AVRO_SINGLE_OBJECT,
     &AVRO_WRITER_SCHEMA,
@@ -64,6 +66,7 @@ pub const TARGETS: [&Target; 16] = [
     &JSON_RECORD,
     &LOG_FILE,
     &MONEY,
+    &READERS,
     &SHEET_CSV,
     &SHEET_XLS,
     &SHEET_XLSX,

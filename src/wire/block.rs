@@ -111,6 +111,10 @@ pub(super) fn from_avro(plan: &Plan, bytes: &[u8]) -> Result<BlockSeen, Error> {
     let count = |datum: &Datum<'_>| datum.whole().and_then(|count| u64::try_from(count).ok());
     let version = count(limit_version).and_then(|version| u32::try_from(version).ok());
     let (kind, id) = scope_named.pair();
+    let time = |datum: &Datum<'_>, field| {
+        let time = datum.time().map(|time| validate::in_range(time, field));
+        time.transpose().map_err(|validate::Invalid(why)| Error::BlockState(why))
+    };
     Ok(BlockSeen {
         block_key: text(block_key, "block_key")?,
         account_id: text(account_id, "account_id")?,
@@ -120,12 +124,12 @@ pub(super) fn from_avro(plan: &Plan, bytes: &[u8]) -> Result<BlockSeen, Error> {
         measure: text(measure, "measure")?,
         window: text(window, "window")?,
         blocked: present(blocked.boolean(), "blocked")?,
-        blocked_until: blocked_until.time(),
+        blocked_until: time(blocked_until, "blocked_until")?,
         configured_limit: text(configured_limit, "configured_limit")?,
         before: text(before, "before")?,
         current: text(current, "current")?,
         sequence: present(count(sequence), "sequence")?,
-        now: present(now.time(), "now")?,
+        now: present(time(now, "now")?, "now")?,
     })
 }
 
@@ -141,5 +145,55 @@ fn scope(kind: &str, id: Option<&str>) -> Result<Scope, Error> {
     match validate::scope_kind(kind) {
         Some(kind) => Ok(Scope { kind, id: id.map(Into::into) }),
         None => Err(Error::BlockState(format!("scope.kind: {kind:?} is not known"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::decision::{BlockChanged, Cause, Decision, Evidence};
+    use crate::fold::limit::{Amount, Measure, ScopeKind, Window};
+    use crate::money::Money;
+    use crate::wire::{Decoder, Encoder, Options, OutputFormat, Topics};
+
+    #[test]
+    fn times_beyond_the_calendar_are_refused_with_the_field() {
+        let decoder = Decoder::new(&Options::default()).expect("a decoder");
+        let encoder = Encoder::new(OutputFormat::AvroSingle, Topics::default(), None);
+        let encoder = encoder.expect("an encoder");
+        let (now, far) = (Millis(1_724_181_428_918), Millis(i64::MAX));
+        for (now, until, field) in
+            [(now, now, None), (far, now, Some("now")), (now, far, Some("blocked_until"))]
+        {
+            let evidence = Evidence {
+                id: uuid::Uuid::from_u128(7),
+                account_id: "acme".into(),
+                limit_id: "limit_7".into(),
+                limit_version: 3,
+                scope: Scope { kind: ScopeKind::Account, id: None },
+                measure: Measure::Cost,
+                window: Window::Day,
+                configured_limit: Amount::Cost(Money(10_000_000)),
+                before: Amount::Cost(Money(9_980_000)),
+                current: Amount::Cost(Money(10_000_000)),
+                now,
+                cause: Cause::WindowEnd,
+            };
+            let changed = BlockChanged {
+                evidence,
+                block_key: "acme/limit_7".to_owned(),
+                blocked_until: Some(until),
+                sequence: 1,
+            };
+            let bytes = encoder.encode_decision(&Decision::BlockChanged(changed), None, false);
+            let read = decoder.decode_block(&bytes.expect("bytes"));
+            match (read, field) {
+                (Ok(seen), None) => assert_eq!(seen.blocked_until, Some(until)),
+                (Err(why), Some(field)) => {
+                    assert!(why.to_string().contains(&format!("{field}: outside")), "{why}");
+                }
+                (read, field) => panic!("{field:?}: {read:?}"),
+            }
+        }
     }
 }

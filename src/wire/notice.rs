@@ -218,7 +218,11 @@ impl Fields {
             let found = datum.text().map(str::to_owned);
             found.ok_or_else(|| Error::Notice(format!("{field}: required")))
         };
-        let time = |datum: &Datum<'_>| datum.time().map(|time| time.to_string());
+        let time = |datum: &Datum<'_>, field| {
+            let time = datum.time().map(|time| validate::in_range(time, field));
+            let time = time.transpose().map_err(|validate::Invalid(why)| Error::Notice(why))?;
+            Ok::<_, Error>(time.map(|time| time.to_string()))
+        };
         let [configured_limit, before, current, now] = tail;
         let (scope_kind, scope_id) = scope.pair();
         let version = version.whole().and_then(|version| u32::try_from(version).ok());
@@ -235,8 +239,8 @@ impl Fields {
             },
             measure: text(measure, "measure")?,
             window: text(window, "window")?,
-            window_start: time(start),
-            window_end: time(end),
+            window_start: time(start, "window_start")?,
+            window_end: time(end, "window_end")?,
             action: None,
             threshold: None,
             direction: None,
@@ -244,7 +248,7 @@ impl Fields {
             configured_limit: text(configured_limit, "configured_limit")?,
             before: text(before, "before")?,
             current: text(current, "current")?,
-            now: time(now).ok_or_else(|| Error::Notice("now: required".to_owned()))?,
+            now: time(now, "now")?.ok_or_else(|| Error::Notice("now: required".to_owned()))?,
             cause: None,
         })
     }

@@ -317,6 +317,6 @@ fn bounded(value: Option<&str>, field: &str, most: usize) -> Result<(), Invalid>
     }
 }
 
-fn in_range(time: Millis, field: &str) -> Result<Millis, Invalid> {
+pub fn in_range(time: Millis, field: &str) -> Result<Millis, Invalid> {
     if time.in_range() { Ok(time) } else { broken(format!("{field}: {}", time::Error::Range)) }
 }

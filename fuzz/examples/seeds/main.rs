@@ -1,6 +1,7 @@
 //! Writes the seeds of every corpus anew, from the conformance logs, the fixtures, the schemas and
 //! the workbooks: `cargo run --example seeds` in `fuzz/`. Promise: the same files give the same
-//! seeds; a target's folder holds nothing else. What a long run finds beyond them belongs to `regressions/`.
+//! seeds, but for the order of a container's metadata; a target's folder holds nothing else. What a
+//! long run finds beyond them belongs to `regressions/`.
 
 mod sheets;
 
@@ -34,6 +35,7 @@ fn main() {
     json(&lines);
     avro(&lines);
     inbound();
+    readers(&lines);
     writer_schemas();
     journal();
     rows();
@@ -188,20 +190,50 @@ fn inbound() {
     put("inbound", [WHOLE.as_bytes().to_vec(), single].into_iter().chain(changed));
 }
 
+/// What people are told, and commands, in both encodings.
+fn readers(lines: &[Vec<u8>]) {
+    let encoders = [OutputFormat::Json, OutputFormat::AvroSingle].map(|format| {
+        Encoder::new(format, Topics::default(), None).expect("no registry is needed")
+    });
+    let told = decisions()
+        .into_iter()
+        .filter(|it| matches!(it, Decision::LimitReached(_) | Decision::ThresholdCrossed(_)));
+    let told = told.step_by(23).take(12).flat_map(|decision| {
+        let encode = |encoder: &Encoder| encoder.encode_decision(&decision, None, false);
+        encoders.each_ref().map(|encoder| encode(encoder).expect("no registry is asked"))
+    });
+    let single = lines.iter().filter_map(|line| {
+        let (kind, bytes) = single_object(&decode_line(line))?;
+        (kind == 1).then_some(bytes)
+    });
+    const HEAD: &str = r#"{"type":"profile_set","command_id":"c","account_id":"a","issued_at":"2024-08-20T00:00:00Z""#;
+    let deep = format!(r#"{HEAD},"body":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let odd = each(&[
+        &deep,
+        &format!(r#"{HEAD},"body":{{"n":1e400}}}}"#),
+        &format!(r#"{HEAD},"actor":"","reason":7,"body":[]}}"#),
+    ]);
+    let commands = lines.iter().filter(|line| line.windows(10).any(|it| it == b"command_id"));
+    put("readers", told.chain(single.take(6)).chain(commands.step_by(3).cloned()).chain(odd));
+}
+
 /// A line as a datum of our schema, and which.
 fn datum(decoded: &Decoded) -> Option<(u8, Vec<u8>)> {
+    single_object(decoded).map(|(kind, bytes)| (kind, bytes[HEADER_BYTES..].to_vec()))
+}
+
+fn single_object(decoded: &Decoded) -> Option<(u8, Vec<u8>)> {
     let encoder = Encoder::new(OutputFormat::AvroSingle, Topics::default(), None).ok()?;
     let recorded_at = decoded.recorded_at;
-    let (kind, bytes) = match &decoded.input {
-        Input::Billed(event) => (0, encoder.encode_billed(event, recorded_at).ok()?),
+    match &decoded.input {
+        Input::Billed(event) => Some((0, encoder.encode_billed(event, recorded_at).ok()?)),
         Input::Command(command) => {
             let at = recorded_at?;
             let issued = Issued { at, actor: Some("ops"), reason: None, recorded_at };
-            (1, encoder.encode_command(command, issued).ok()??)
+            Some((1, encoder.encode_command(command, issued).ok()??))
         }
-        Input::Tick | Input::Rejected(_) => return None,
-    };
-    Some((kind, bytes[HEADER_BYTES..].to_vec()))
+        Input::Tick | Input::Rejected(_) => None,
+    }
 }
 
 fn avro(lines: &[Vec<u8>]) {

@@ -105,3 +105,25 @@ fn what_is_no_such_decision_is_refused_with_the_field() {
     }
     assert!(from_json(b"{").is_err());
 }
+
+#[test]
+fn times_beyond_the_calendar_are_refused_with_the_field() {
+    let decoder = Decoder::new(&Options::default()).expect("a decoder");
+    let encoder = Encoder::new(OutputFormat::AvroSingle, Topics::default(), None);
+    let encoder = encoder.expect("an encoder");
+    let far = Millis(i64::MAX);
+    let (in_2024, action) = (evidence(), Action::Block);
+    let reached = LimitReached { evidence: in_2024.clone(), bounds: None, arming: 1, action };
+    for (field, wrong) in [
+        ("now", LimitReached { evidence: Evidence { now: far, ..in_2024 }, ..reached.clone() }),
+        (
+            "window_end",
+            LimitReached { bounds: bounds().map(|it| Bounds { end: far, ..it }), ..reached },
+        ),
+    ] {
+        let bytes = encoder.encode_decision(&Decision::LimitReached(wrong), None, false);
+        let refused = decoder.decode_notice(&bytes.expect("bytes"), true);
+        let why = refused.expect_err("no such time").to_string();
+        assert!(why.contains(&format!("{field}: outside")), "{why}");
+    }
+}

@@ -215,7 +215,7 @@ impl<'a> Fields<'a> {
             prev: self.hash()?,
             billed: Range { from: self.count()?, to: self.count()? },
             commands: Range { from: self.count()?, to: self.count()? },
-            now: Millis(self.whole()?),
+            now: self.time()?,
             dedup_minutes: self.small()?,
             control: Counts {
                 events: self.count()?,
@@ -247,6 +247,12 @@ impl<'a> Fields<'a> {
             Datum::Scalar(Scalar::Whole(value) | Scalar::Time(Millis(value))) => Ok(value),
             _ => Err(Error::Shape("a number is expected")),
         }
+    }
+
+    /// No line sets another time than lines can have.
+    fn time(&mut self) -> Result<Millis, Error> {
+        let time = Millis(self.whole()?);
+        if time.in_range() { Ok(time) } else { Err(Error::Shape("a time out of range")) }
     }
 
     fn count(&mut self) -> Result<u64, Error> {
@@ -329,6 +335,13 @@ mod tests {
             assert!(Record::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         assert!(Record::decode(&[bytes, vec![0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_no_record() {
+        for now in [Millis(-1), Millis(i64::MAX)] {
+            assert!(Record::decode(&Record { now, ..record() }.encode()).is_err(), "{now:?}");
+        }
     }
 
     /// Over all of a batch's lines, however they were handed over.

@@ -225,32 +225,6 @@ fn a_loss_while_the_brokers_are_away_is_recovered_from_when_they_are_back() {
     }
 }
 
-/// A partition that falls silent is written when it is time, not only when the next line comes: a
-/// restart then folds nothing again.
-#[test]
-fn a_silent_partition_is_written_too() {
-    let (topics, clock) = (MemoryTopics::default(), HandClock::default());
-    let disk = Disk::default();
-    let store = MemoryStore::open(disk.clone(), 0);
-    let options = Options { checkpoint_lines_max: 1_000_000, ..options("a") };
-    let interval_ms = options.checkpoint_interval_ms;
-    let mut partition = open(options, &topics, &clock, store);
-    for line in conformance_log("plain-1") {
-        produce(&topics, &clock, &line);
-    }
-    settle(&mut partition);
-    let totals = check_outputs(&topics).totals;
-    assert_ne!(disk.totals().unwrap(), totals, "the last lines are not written yet");
-    clock.set(Millis(clock.now().0 + interval_ms));
-    settle(&mut partition);
-    assert_eq!(disk.totals().unwrap(), totals);
-    let stored = partition.stored();
-    assert!(stored.is_some());
-    clock.set(Millis(clock.now().0 + interval_ms));
-    settle(&mut partition);
-    assert_eq!(partition.stored(), stored, "nothing changed since, nothing is written");
-}
-
 /// Found by the storm on Kafka: a full disk stopped the partition for good.
 #[test]
 fn a_full_disk_holds_up_no_decision_and_the_state_is_whole_once_there_is_room() {

@@ -2,12 +2,17 @@
 //! read from the journal and from what the system says of the process.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::stage::{Stage, bytes_below, run, text, tollgate};
+
+/// How long the last checkpoint of a filling may take.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(120);
 
 /// Names of the topics that everybody reads; the rest is each engine's own.
 #[derive(Clone)]
@@ -45,6 +50,7 @@ pub struct Engine {
     config: PathBuf,
     state: PathBuf,
     log: PathBuf,
+    address: String,
     child: Option<Child>,
 }
 
@@ -60,6 +66,7 @@ impl Engine {
             config: folder.join("tollgate.toml"),
             state: folder.join("state"),
             log: folder.join("log"),
+            address: free_address(),
             child: None,
         };
         let instance =
@@ -105,7 +112,7 @@ listen = "{}"
             settings.threads,
             settings.memory_bytes_max,
             engine.state.display(),
-            free_address(),
+            engine.address,
         );
         fs::write(&engine.config, config).expect("the build folder can be written");
         run(&["topics", "create", "--config", text(&engine.config)]);
@@ -177,6 +184,33 @@ listen = "{}"
 
     pub fn state_bytes(&self) -> f64 {
         bytes_below(&self.state) as f64
+    }
+
+    /// Waits until the state on disk is that of the last journal record, in every partition.
+    pub fn until_written(&self) {
+        let deadline = Instant::now() + WRITTEN_WITHIN;
+        loop {
+            let metrics = self.metrics().expect("it serves its metrics");
+            let positions = |of: &str| {
+                let found: Vec<&str> =
+                    metrics.lines().filter_map(|it| it.strip_prefix(of)).collect();
+                assert!(!found.is_empty(), "{of}: no such metric");
+                found
+            };
+            if positions("tollgate_checkpoint_position") == positions("tollgate_journal_position") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no checkpoint in {WRITTEN_WITHIN:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn metrics(&self) -> io::Result<String> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 
     /// Rows of totals in the state folder, by `tollgate state summary`.

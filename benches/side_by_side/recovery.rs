@@ -20,8 +20,8 @@ const LINES_PER_PROFILE: u64 = 2;
 /// Scopes that come with ten profiles: their accounts', features and countries.
 const SCOPES_PER_TEN_PROFILES: u64 = 25;
 const KILLS: usize = 3;
-/// Until a state is at rest: two checkpoints.
-const SETTLE: Duration = Duration::from_secs(12);
+/// Until what a checkpoint took is given back.
+const SETTLE: Duration = Duration::from_secs(2);
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     let states: Vec<u64> =
@@ -64,7 +64,8 @@ fn of(stage: &Stage, scale: Scale, scopes: u64, settings: Settings, table: &mut 
     engine.start();
     let empty = engine.memory_bytes("VmRSS");
     journal.until(lines_in(&stage.bootstrap, &topics), &mut engine);
-    std::thread::sleep(if scale.short { Duration::from_secs(1) } else { SETTLE });
+    engine.until_written();
+    std::thread::sleep(SETTLE);
     let resident = engine.memory_bytes("VmRSS");
 
     let done = AtomicBool::new(false);

@@ -2,6 +2,7 @@
 //! (hash, not only seq) is in the valid chain and everything up to it is published; the fold never
 //! waits for the disk.
 
+use super::batch::LINES_AT_ONCE;
 use super::intake::Folded;
 use super::options::Options;
 use crate::fault_point;
@@ -14,6 +15,12 @@ use crate::time::{Day, Millis, Month};
 const ROW_BYTES: usize = 160;
 /// Evicts rows unused for so many checkpoints first, then for fewer.
 const UNUSED_EPOCHS: [Epoch; 4] = [8, 4, 1, 0];
+/// Part of the budget that the changed rows of a full memory may be before they are written.
+const CHANGED_PART: usize = 4;
+/// Fewer changed scopes are not worth a checkpoint before its time.
+const CHANGED_SCOPES_MIN: usize = 1_000;
+/// Rows of a scope that a line changes: its day and its month.
+const ROWS_PER_SCOPE: usize = 2;
 
 /// Rows as of a record that may not have won yet.
 #[derive(Debug)]
@@ -35,10 +42,13 @@ pub(super) struct Checkpoints {
     interval_us: i64,
     lines_max: u64,
     gathered_at_once: usize,
+    memory_bytes_max: usize,
     retention_days: i32,
     retention_months: i32,
     /// Lines folded since the last freeze.
     lines: u64,
+    /// Lines folded since something was gathered last.
+    lines_ungathered: u64,
     /// By the clock's `micros`.
     last_us: Option<i64>,
     frozen: Option<Frozen>,
@@ -53,9 +63,11 @@ impl Checkpoints {
             interval_us: options.checkpoint_interval_ms.saturating_mul(1_000),
             lines_max: options.checkpoint_lines_max as u64,
             gathered_at_once: options.gathered_at_once.max(1),
+            memory_bytes_max: options.memory_bytes_max,
             retention_days: i32::try_from(options.retention_days).unwrap_or(i32::MAX),
             retention_months: i32::try_from(options.retention_months).unwrap_or(i32::MAX),
             lines: 0,
+            lines_ungathered: 0,
             last_us: None,
             frozen: None,
             submitted: None,
@@ -83,7 +95,9 @@ impl Checkpoints {
 
     pub fn folded(&mut self, control: &Counts) {
         // A timer slice counts too: it may change as many rows as lines do.
-        self.lines += 1 + control.events + control.rejects;
+        let lines = 1 + control.events + control.rejects;
+        self.lines += lines;
+        self.lines_ungathered += lines;
     }
 
     /// Freezes the changed rows behind the record of `tip`, just folded, if it is time; what the
@@ -96,11 +110,21 @@ impl Checkpoints {
         micros: i64,
     ) {
         let last_us = *self.last_us.get_or_insert(micros);
-        let due = self.lines >= self.lines_max || micros - last_us >= self.interval_us;
+        let due = self.lines >= self.lines_max
+            || micros - last_us >= self.interval_us
+            || self.is_full_of_changes(state);
         if due && self.free() {
             self.last_us = Some(micros);
             self.freeze(tip, state, folded);
         }
+    }
+
+    /// Memory is full, and writing what changed makes room.
+    fn is_full_of_changes(&self, state: &State) -> bool {
+        let scopes = state.changed_scopes();
+        scopes >= CHANGED_SCOPES_MIN
+            && scopes * ROWS_PER_SCOPE * ROW_BYTES >= self.memory_bytes_max / CHANGED_PART
+            && evictable_bytes(state) > self.memory_bytes_max
     }
 
     /// The same where nothing is folded on top of the chain, whose last record is that of `tip`: a
@@ -144,9 +168,13 @@ impl Checkpoints {
         self.frozen = Some(frozen);
     }
 
-    /// Gathers some more of what is frozen. Whether there is more to do.
+    /// Gathers some more of what is frozen, and the more of it the more was folded meanwhile: or a
+    /// checkpoint under load would take as many turns as it has slices, and a restart would fold
+    /// all that again. Whether there is more to do.
     pub fn gather_some(&mut self, state: &mut State) -> bool {
-        self.gather(self.gathered_at_once, state)
+        let lines = std::mem::take(&mut self.lines_ungathered);
+        let slices = 1 + usize::try_from(lines).map_or(0, |lines| lines / LINES_AT_ONCE);
+        self.gather(slices.saturating_mul(self.gathered_at_once), state)
     }
 
     fn gather(&mut self, most: usize, state: &mut State) -> bool {
@@ -199,13 +227,13 @@ impl Checkpoints {
     }
 
     /// The submitted checkpoint is on disk: rows beyond the memory budget may go.
-    pub fn written(&mut self, epoch: Epoch, state: &mut State, memory_max: usize) -> Option<Tip> {
+    pub fn written(&mut self, epoch: Epoch, state: &mut State) -> Option<Tip> {
         let tip = self.submitted.take();
         if let Some(tip) = &tip {
             self.stored = Some(tip.seq);
         }
         for unused in UNUSED_EPOCHS {
-            if evictable_bytes(state) <= memory_max {
+            if evictable_bytes(state) <= self.memory_bytes_max {
                 break;
             }
             state.evict(epoch, (epoch + 1).saturating_sub(unused));

@@ -230,6 +230,12 @@ impl State {
         (resident, evictable, self.dedup.len())
     }
 
+    /// Scopes whose totals changed in the present epoch.
+    #[must_use]
+    pub fn changed_scopes(&self) -> usize {
+        self.scopes.changed()
+    }
+
     /// Takes an account's row back; accounts come in the order of their numbers.
     ///
     /// # Errors

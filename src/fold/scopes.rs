@@ -198,6 +198,11 @@ impl Scopes {
     pub fn len(&self) -> usize {
         self.windows
     }
+
+    /// Rows changed in the present epoch.
+    pub fn changed(&self) -> usize {
+        self.changed.len()
+    }
 }
 
 /// The windows of a row that changed in `epoch`.

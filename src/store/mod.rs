@@ -19,6 +19,8 @@ mod rewrite;
 pub mod rocks;
 #[cfg(feature = "engine")]
 mod seal;
+#[cfg(feature = "engine")]
+mod shared;
 #[cfg(test)]
 mod tests;
 mod write;

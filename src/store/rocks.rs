@@ -13,8 +13,7 @@ use rocksdb::properties::{
     BACKGROUND_ERRORS, NUM_IMMUTABLE_MEM_TABLE, SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE,
 };
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, LogLevel, ReadOptions, WriteBatch, WriteBufferManager,
+    ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, ReadOptions, WriteBatch,
 };
 
 use super::background::Background;
@@ -23,94 +22,19 @@ use super::kinds;
 pub use super::offline::{Summary, summary, totals};
 use super::raw::{Batch, Each, Raw, Reading};
 use super::seal::{self, Seal};
+pub use super::shared::{Options, Shared};
 use super::{BlockRow, Checkpoint, Error, Position, Store, read};
 use crate::fault_point;
 use crate::fold::{Epoch, Loaded, Need, State};
 
 /// Keys of one look-up in RocksDB, which pins what it finds.
 const KEYS_PER_GET: usize = 2_000;
-/// Write buffer of one database, which is also what a start after a crash reads again (about half
-/// a second). Keys are found to be absent faster in table files, by their filters, than here.
-const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
-/// Table files held open, a database; more are opened and closed again.
-const OPEN_FILES_MAX: i32 = 256;
 /// How often a checkpoint looks whether the write buffers before it are in table files: for 5 s.
 const FLUSH_WAITS_MAX: u32 = 5_000;
 const FLUSH_WAIT: Duration = Duration::from_millis(1);
 /// By which RocksDB tells a full disk. It looks for room every few seconds, and takes writes again
 /// when there is at least a write buffer's.
 const NO_SPACE: &str = "No space left on device";
-/// Of RocksDB's own log, of which two files are kept.
-const LOG_FILE_BYTES_MAX: usize = 4 << 20;
-
-/// Of the list of table files, which the seal reads when it has changed.
-const MANIFEST_BYTES_MAX: usize = 1 << 20;
-
-/// Memory of all databases of a process together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Blocks, filters and indexes of table files, and of it the write buffers. Less means more
-    /// reads from disk when rows are loaded that were let go.
-    pub cache_bytes: usize,
-    /// Rows written and not yet in table files. Less means more and smaller files.
-    pub write_buffer_bytes: usize,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { cache_bytes: 256 << 20, write_buffer_bytes: 64 << 20 }
-    }
-}
-
-/// What the databases of a process share. Make one and give it to every store.
-#[derive(Clone)]
-pub struct Shared {
-    cache: Cache,
-    buffers: WriteBufferManager,
-    write_buffer_bytes: usize,
-}
-
-impl Shared {
-    #[must_use]
-    pub fn new(options: Options) -> Shared {
-        let Options { cache_bytes, write_buffer_bytes } = options;
-        let cache = Cache::new_lru_cache(cache_bytes);
-        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
-            write_buffer_bytes,
-            false,
-            cache.clone(),
-        );
-        Shared { cache, buffers, write_buffer_bytes }
-    }
-
-    fn database_options(&self) -> rocksdb::Options {
-        let mut blocks = BlockBasedOptions::default();
-        blocks.set_block_cache(&self.cache);
-        blocks.set_block_size(16 << 10);
-        // Most keys looked up are of windows that just began, so they are not there.
-        blocks.set_bloom_filter(10.0, false);
-        blocks.set_cache_index_and_filter_blocks(true);
-        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
-        let mut options = rocksdb::Options::default();
-        options.set_block_based_table_factory(&blocks);
-        options.create_if_missing(true);
-        options.set_compression_type(DBCompressionType::Lz4);
-        options.set_write_buffer_manager(&self.buffers);
-        options.set_write_buffer_size(self.write_buffer_bytes.min(DATABASE_BUFFER_BYTES_MAX));
-        options.set_memtable_whole_key_filtering(true);
-        options.set_memtable_prefix_bloom_ratio(0.02);
-        options.set_max_open_files(OPEN_FILES_MAX);
-        options.set_bytes_per_sync(1 << 20);
-        // A torn tail of the log goes, whole batches stay in their order: an earlier checkpoint.
-        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-        options.set_log_level(LogLevel::Warn);
-        options.set_keep_log_file_num(2);
-        options.set_max_log_file_size(LOG_FILE_BYTES_MAX);
-        options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
-        options
-    }
-}
-
 /// An open database.
 pub(super) struct Database {
     db: DB,

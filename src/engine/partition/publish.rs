@@ -39,9 +39,7 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
                     }
                     let began_us = self.checkpoint_began_us.take();
                     turn.checkpoint_us = began_us.map(|began_us| self.clock.micros() - began_us);
-                    let memory = self.options.memory_bytes_max;
-                    let tip = self.checkpoints.written(epoch, &mut self.state, memory);
-                    if let Some(tip) = tip {
+                    if let Some(tip) = self.checkpoints.written(epoch, &mut self.state) {
                         fault_point::reach("offsets.commit");
                         self.log.commit(tip.billed, tip.commands);
                     }

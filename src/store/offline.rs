@@ -15,7 +15,8 @@ use super::{Error, Position};
 use crate::fold::Total;
 
 /// Small: each row is read once.
-const OPTIONS: Options = Options { cache_bytes: 32 << 20, write_buffer_bytes: 8 << 20 };
+const OPTIONS: Options =
+    Options { cache_bytes: 32 << 20, write_buffer_bytes: 8 << 20, table_bytes_min: 8 << 20 };
 
 /// What one partition's store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

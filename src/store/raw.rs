@@ -61,8 +61,10 @@ impl Batch {
         self.deletes.push(key.bytes());
     }
 
-    /// Puts the puts in the order of their keys.
+    /// Puts deletes and puts in the order of their keys.
     pub fn sort(&mut self) {
+        self.deletes.sort_unstable();
+        self.deletes.dedup();
         let bytes = &self.bytes;
         self.puts.sort_by(|a, b| bytes[a.start..a.middle].cmp(&bytes[b.start..b.middle]));
     }
@@ -70,6 +72,20 @@ impl Batch {
     pub fn puts(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let of = |put: &Put| (&self.bytes[put.start..put.middle], &self.bytes[put.middle..put.end]);
         self.puts.iter().map(of)
+    }
+
+    /// Deletes (`None`) and puts together, in order if they are: of a key that has both, the put.
+    #[cfg(feature = "engine")]
+    pub fn changes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let mut puts = self.puts().peekable();
+        let mut deletes = self.deletes.iter().map(Vec::as_slice).peekable();
+        std::iter::from_fn(move || {
+            let put = puts.peek().map(|(key, _)| *key);
+            match deletes.next_if(|gone| put.is_none_or(|put| *gone <= put)) {
+                Some(gone) if put != Some(gone) => Some((gone, None)),
+                _ => puts.next().map(|(key, value)| (key, Some(value))),
+            }
+        })
     }
 
     /// Bytes of keys and values.

@@ -1,7 +1,7 @@
 //! The store in RocksDB, a database a partition in `<state directory>/<partition>/`. Promise: a
-//! checkpoint is one write batch, so a crash leaves the rows of one position. It does not wait for
-//! the disk to have it: after a power failure the rows may be those of an earlier checkpoint,
-//! which is as good (L2).
+//! checkpoint is one write batch or one table file, so a crash leaves the rows of one position. It
+//! does not wait for the disk to have it: after a power failure the rows may be those of an earlier
+//! checkpoint, which is as good (L2).
 
 use std::fs;
 use std::io;
@@ -13,7 +13,8 @@ use rocksdb::properties::{
     BACKGROUND_ERRORS, NUM_IMMUTABLE_MEM_TABLE, SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE,
 };
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, ReadOptions, WriteBatch,
+    ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, IngestExternalFileOptions,
+    ReadOptions, SstFileWriter, WriteBatch,
 };
 
 use super::background::Background;
@@ -35,9 +36,17 @@ const FLUSH_WAIT: Duration = Duration::from_millis(1);
 /// By which RocksDB tells a full disk. It looks for room every few seconds, and takes writes again
 /// when there is at least a write buffer's.
 const NO_SPACE: &str = "No space left on device";
+/// A table file that is not yet part of its database; what a crash left is written over.
+const TABLE: &str = "TABLE.new";
+
+type Rows = [ColumnFamilyDescriptor; 1];
+
 /// An open database.
 pub(super) struct Database {
     db: DB,
+    options: rocksdb::Options,
+    table_bytes_min: usize,
+    folder: PathBuf,
     place: String,
     seal: Seal,
 }
@@ -47,49 +56,49 @@ impl Database {
         fault_point::at("store.make")?;
         let place = path.display().to_string();
         fs::create_dir_all(path).map_err(|error| broken(&place, "made", &error))?;
-        let table_above = seal::check(path)?;
-        kinds::check(path)?;
-        let options = shared.database_options();
         fault_point::at("store.open")?;
-        // By descriptor: opened otherwise, the default column family gets default options.
-        let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
-        match DB::open_cf_descriptors(&options, path, [rows]) {
-            Ok(db) => {
-                let database = Database::sealed(path, place, db, table_above)?;
-                database.seal.renew()?;
-                Ok(database)
-            }
-            Err(error) => Err(failed(&place, "opened", &error)),
-        }
+        let database = Database::opened(path, shared, "opened", |options, rows| {
+            DB::open_cf_descriptors(options, path, rows)
+        })?;
+        database.seal.renew()?;
+        Ok(database)
     }
 
     /// For a look from outside; another process may have it open and write to it.
     pub fn open_to_read(path: &Path, shared: &Shared) -> Result<Database, Error> {
+        Database::opened(path, shared, "read", |options, rows| {
+            DB::open_cf_descriptors_read_only(options, path, rows, false)
+        })
+    }
+
+    /// With its files looked at before, and after it was opened what the seal wants of it.
+    fn opened(
+        path: &Path,
+        shared: &Shared,
+        act: &'static str,
+        open: impl FnOnce(&rocksdb::Options, Rows) -> Result<DB, rocksdb::Error>,
+    ) -> Result<Database, Error> {
         let place = path.display().to_string();
         let table_above = seal::check(path)?;
         kinds::check(path)?;
         let options = shared.database_options();
+        // By descriptor: opened otherwise, the default column family gets default options.
         let rows = ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options.clone());
-        match DB::open_cf_descriptors_read_only(&options, path, [rows], false) {
-            Ok(db) => Database::sealed(path, place, db, table_above),
-            Err(error) => Err(failed(&place, "read", &error)),
-        }
-    }
-
-    /// With what the seal wants of it looked at.
-    fn sealed(
-        path: &Path,
-        place: String,
-        db: DB,
-        table_above: Option<u64>,
-    ) -> Result<Database, Error> {
+        let db = open(&options, [rows]).map_err(|error| failed(&place, act, &error))?;
         if let Some(above) = table_above {
             let tables = db.live_files().map_err(|error| failed(&place, "opened", &error))?;
             if !tables.iter().any(|table| seal::number(&table.name) > Some(above)) {
                 return Err(seal::lost(path, "the manifest"));
             }
         }
-        Ok(Database { db, place, seal: Seal::new(path) })
+        Ok(Database {
+            db,
+            options,
+            table_bytes_min: shared.table_bytes_min,
+            folder: path.to_owned(),
+            place,
+            seal: Seal::new(path),
+        })
     }
 
     /// A full write buffer that a write set aside becomes a table file in a thread of RocksDB's.
@@ -148,6 +157,20 @@ impl Raw for Database {
     }
 
     fn write(&self, batch: &Batch) -> Result<(), Error> {
+        fault_point::at("store.write")?;
+        if batch.bytes() < self.table_bytes_min {
+            self.write_rows(batch)?;
+        } else {
+            self.write_table(batch)?;
+        }
+        self.wait_for_flush();
+        self.seal.renew()
+    }
+}
+
+impl Database {
+    /// By the log and the write buffer.
+    fn write_rows(&self, batch: &Batch) -> Result<(), Error> {
         let mut writes = WriteBatch::with_capacity_bytes(batch.bytes() + batch.bytes() / 4);
         for span in &batch.ranges {
             writes.delete_range(&span.from, &span.before);
@@ -158,10 +181,35 @@ impl Raw for Database {
         for (key, value) in batch.puts() {
             writes.put(key, value);
         }
-        fault_point::at("store.write")?;
-        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))?;
-        self.wait_for_flush();
-        self.seal.renew()
+        self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
+    }
+
+    /// By a table file, a fifth of the work; it is part of the database whole or not at all. The
+    /// write buffer goes first, since every checkpoint has the position's row: no power failure can
+    /// take what came before.
+    fn write_table(&self, batch: &Batch) -> Result<(), Error> {
+        let path = self.folder.join(TABLE);
+        self.make_table(&path, batch).map_err(|error| failed(&self.place, "written", &error))?;
+        fault_point::at("store.ingest")?;
+        let mut ingesting = IngestExternalFileOptions::default();
+        ingesting.set_move_files(true);
+        let ingested = self.db.ingest_external_file_opts(&ingesting, vec![path]);
+        ingested.map_err(|error| failed(&self.place, "written", &error))
+    }
+
+    fn make_table(&self, path: &Path, batch: &Batch) -> Result<(), rocksdb::Error> {
+        let mut table = SstFileWriter::create(&self.options);
+        table.open(path)?;
+        for span in &batch.ranges {
+            table.delete_range(&span.from, &span.before)?;
+        }
+        for (key, value) in batch.changes() {
+            match value {
+                Some(value) => table.put(key, value)?,
+                None => table.delete(key)?,
+            }
+        }
+        table.finish()
     }
 }
 

@@ -13,7 +13,6 @@ const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
 const OPEN_FILES_MAX: i32 = 256;
 /// Of RocksDB's own log, of which two files are kept.
 const LOG_FILE_BYTES_MAX: usize = 4 << 20;
-
 /// Of the list of table files, which the seal reads when it has changed.
 const MANIFEST_BYTES_MAX: usize = 1 << 20;
 
@@ -25,11 +24,17 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Rows written and not yet in table files. Less means more and smaller files.
     pub write_buffer_bytes: usize,
+    /// A checkpoint of so many bytes becomes a table file at once, past log and write buffer.
+    pub table_bytes_min: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cache_bytes: 256 << 20, write_buffer_bytes: 64 << 20 }
+        Options {
+            cache_bytes: 256 << 20,
+            write_buffer_bytes: 64 << 20,
+            table_bytes_min: DATABASE_BUFFER_BYTES_MAX,
+        }
     }
 }
 
@@ -39,19 +44,20 @@ pub struct Shared {
     cache: Cache,
     buffers: WriteBufferManager,
     write_buffer_bytes: usize,
+    pub(super) table_bytes_min: usize,
 }
 
 impl Shared {
     #[must_use]
     pub fn new(options: Options) -> Shared {
-        let Options { cache_bytes, write_buffer_bytes } = options;
+        let Options { cache_bytes, write_buffer_bytes, table_bytes_min } = options;
         let cache = Cache::new_lru_cache(cache_bytes);
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
             write_buffer_bytes,
             false,
             cache.clone(),
         );
-        Shared { cache, buffers, write_buffer_bytes }
+        Shared { cache, buffers, write_buffer_bytes, table_bytes_min }
     }
 
     /// How a database of the process is opened.

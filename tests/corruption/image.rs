@@ -41,9 +41,10 @@ pub fn directory() -> TempDir {
     made.unwrap()
 }
 
-/// Small buffers: a few hundred lines fill table files.
+/// Small buffers: a few hundred lines fill table files, and some checkpoints are one.
 pub fn shared() -> Shared {
-    Shared::new(Options { cache_bytes: 4 << 20, write_buffer_bytes: 16 << 10 })
+    let (cache_bytes, write_buffer_bytes, table_bytes_min) = (4 << 20, 16 << 10, 8 << 10);
+    Shared::new(Options { cache_bytes, write_buffer_bytes, table_bytes_min })
 }
 
 impl Image {

@@ -26,7 +26,8 @@ const FAULTS_MAX: u32 = 1_000;
 type Owned<S> = Partition<MirrorLog, S, HandClock>;
 
 pub fn shared() -> Shared {
-    Shared::new(Options { cache_bytes: 8 << 20, write_buffer_bytes: 64 << 10 })
+    let (cache_bytes, write_buffer_bytes, table_bytes_min) = (8 << 20, 64 << 10, 500);
+    Shared::new(Options { cache_bytes, write_buffer_bytes, table_bytes_min })
 }
 
 fn log() -> Vec<Vec<u8>> {

@@ -18,7 +18,8 @@ use tollgate::time::{Day, Millis, Month};
 use crate::folding::{DEDUP_MINUTES, LOGS, Turn, in_memory, lines, with_store};
 
 fn shared() -> Shared {
-    Shared::new(Options { cache_bytes: 8 << 20, write_buffer_bytes: 1 << 20 })
+    let (cache_bytes, write_buffer_bytes, table_bytes_min) = (8 << 20, 1 << 20, 4_000);
+    Shared::new(Options { cache_bytes, write_buffer_bytes, table_bytes_min })
 }
 
 fn directory() -> TempDir {

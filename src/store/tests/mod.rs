@@ -226,9 +226,13 @@ proptest! {
         position in position(),
     ) {
         use super::rocks::{Database, Options, Shared};
-        let shared = Shared::new(Options { cache_bytes: 4 << 20, write_buffer_bytes: 1 << 20 });
-        let dir = tempfile::tempdir().unwrap();
-        comes_back(&Database::open(dir.path(), &shared).unwrap(), rows, blocks, position)?;
+        for table_bytes_min in [0, usize::MAX] {
+            let (cache_bytes, write_buffer_bytes) = (4 << 20, 1 << 20);
+            let shared = Shared::new(Options { cache_bytes, write_buffer_bytes, table_bytes_min });
+            let dir = tempfile::tempdir().unwrap();
+            let database = Database::open(dir.path(), &shared).unwrap();
+            comes_back(&database, rows.clone(), blocks.clone(), position.clone())?;
+        }
     }
 }
 

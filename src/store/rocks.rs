@@ -189,27 +189,35 @@ impl Database {
     /// take what came before.
     fn write_table(&self, batch: &Batch) -> Result<(), Error> {
         let path = self.folder.join(TABLE);
-        self.make_table(&path, batch).map_err(|error| failed(&self.place, "written", &error))?;
-        fault_point::at("store.ingest")?;
-        let mut ingesting = IngestExternalFileOptions::default();
-        ingesting.set_move_files(true);
-        let ingested = self.db.ingest_external_file_opts(&ingesting, vec![path]);
-        ingested.map_err(|error| failed(&self.place, "written", &error))
+        let written = self.make_table(&path, batch).and_then(|()| {
+            fault_point::at("store.ingest")?;
+            let mut ingesting = IngestExternalFileOptions::default();
+            ingesting.set_move_files(true);
+            let ingested = self.db.ingest_external_file_opts(&ingesting, vec![&path]);
+            ingested.map_err(|error| failed(&self.place, "written", &error))
+        });
+        if written.is_err() {
+            // The room that it takes may be what is missing.
+            let _gone = fs::remove_file(&path);
+        }
+        written
     }
 
-    fn make_table(&self, path: &Path, batch: &Batch) -> Result<(), rocksdb::Error> {
+    fn make_table(&self, path: &Path, batch: &Batch) -> Result<(), Error> {
+        let broken = |error| failed(&self.place, "written", &error);
         let mut table = SstFileWriter::create(&self.options);
-        table.open(path)?;
+        table.open(path).map_err(broken)?;
         for span in &batch.ranges {
-            table.delete_range(&span.from, &span.before)?;
+            table.delete_range(&span.from, &span.before).map_err(broken)?;
         }
         for (key, value) in batch.changes() {
-            match value {
-                Some(value) => table.put(key, value)?,
-                None => table.delete(key)?,
-            }
+            let written = match value {
+                Some(value) => table.put(key, value),
+                None => table.delete(key),
+            };
+            written.map_err(broken)?;
         }
-        table.finish()
+        table.finish().map_err(broken)
     }
 }
 

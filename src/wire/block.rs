@@ -112,8 +112,8 @@ pub(super) fn from_avro(plan: &Plan, bytes: &[u8]) -> Result<BlockSeen, Error> {
     let version = count(limit_version).and_then(|version| u32::try_from(version).ok());
     let (kind, id) = scope_named.pair();
     let time = |datum: &Datum<'_>, field| {
-        let time = datum.time().map(|time| validate::in_range(time, field));
-        time.transpose().map_err(|validate::Invalid(why)| Error::BlockState(why))
+        let time = validate::time(datum.time(), field);
+        time.map_err(|validate::Invalid(why)| Error::BlockState(why))
     };
     Ok(BlockSeen {
         block_key: text(block_key, "block_key")?,

@@ -219,8 +219,8 @@ impl Fields {
             found.ok_or_else(|| Error::Notice(format!("{field}: required")))
         };
         let time = |datum: &Datum<'_>, field| {
-            let time = datum.time().map(|time| validate::in_range(time, field));
-            let time = time.transpose().map_err(|validate::Invalid(why)| Error::Notice(why))?;
+            let time = validate::time(datum.time(), field);
+            let time = time.map_err(|validate::Invalid(why)| Error::Notice(why))?;
             Ok::<_, Error>(time.map(|time| time.to_string()))
         };
         let [configured_limit, before, current, now] = tail;

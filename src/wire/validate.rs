@@ -45,10 +45,7 @@ pub fn billed(raw: RawBilled<'_>) -> Result<Decoded<'_>, Invalid> {
         return broken("cost: 10^12 USD or more");
     }
     let occurred_at = in_range(required(raw.occurred_at, "occurred_at")?, "occurred_at")?;
-    let recorded_at = match raw.recorded_at {
-        Some(time) => in_range(time, "recorded_at")?,
-        None => occurred_at,
-    };
+    let recorded_at = time(raw.recorded_at, "recorded_at")?.unwrap_or(occurred_at);
     let event = BilledEvent {
         event_id: required(short(raw.event_id, "event_id")?, "event_id")?,
         idempotency_key: short(raw.idempotency_key, "idempotency_key")?,
@@ -81,10 +78,7 @@ pub fn inbound(raw: RawInbound<'_>) -> Result<Inbound<'_>, Invalid> {
 /// A command: the head, and for the two that touch the fold what they say about a limit.
 pub fn command(raw: &RawCommand<'_>) -> Result<Decoded<'static>, Invalid> {
     let issued_at = in_range(required(raw.issued_at, "issued_at")?, "issued_at")?;
-    let recorded_at = match raw.recorded_at {
-        Some(time) => in_range(time, "recorded_at")?,
-        None => issued_at,
-    };
+    let recorded_at = time(raw.recorded_at, "recorded_at")?.unwrap_or(issued_at);
     bounded(raw.actor, "actor", TEXT_MAX)?;
     bounded(raw.reason, "reason", REASON_MAX)?;
     let command_id = required_text(raw.command_id, "command_id")?;
@@ -317,6 +311,11 @@ fn bounded(value: Option<&str>, field: &str, most: usize) -> Result<(), Invalid>
     }
 }
 
-pub fn in_range(time: Millis, field: &str) -> Result<Millis, Invalid> {
+/// A time that may be left out.
+pub fn time(time: Option<Millis>, field: &str) -> Result<Option<Millis>, Invalid> {
+    time.map(|time| in_range(time, field)).transpose()
+}
+
+fn in_range(time: Millis, field: &str) -> Result<Millis, Invalid> {
     if time.in_range() { Ok(time) } else { broken(format!("{field}: {}", time::Error::Range)) }
 }

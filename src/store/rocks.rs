@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocksdb::properties::{
-    BACKGROUND_ERRORS, NUM_IMMUTABLE_MEM_TABLE, SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE,
+    BACKGROUND_ERRORS, NUM_ENTRIES_ACTIVE_MEM_TABLE, NUM_IMMUTABLE_MEM_TABLE, PropName,
+    SIZE_ALL_MEM_TABLES, TOTAL_SST_FILES_SIZE,
 };
 use rocksdb::{
     ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, IngestExternalFileOptions,
@@ -22,7 +23,7 @@ use super::keys::Span;
 use super::kinds;
 pub use super::offline::{Summary, summary, totals};
 use super::raw::{Batch, Each, Raw, Reading};
-use super::seal::{self, Seal};
+use super::seal::{self, Seal, Unflushed};
 pub use super::shared::{Options, Shared};
 use super::{BlockRow, Checkpoint, Error, Position, Store, read};
 use crate::fault_point;
@@ -60,7 +61,7 @@ impl Database {
         let database = Database::opened(path, shared, "opened", |options, rows| {
             DB::open_cf_descriptors(options, path, rows)
         })?;
-        database.seal.renew()?;
+        database.renew_seal()?;
         Ok(database)
     }
 
@@ -106,18 +107,29 @@ impl Database {
     /// is gone, and numbers of files do not tell, since a late file has a late number. Given up
     /// when it fails, or takes too long: then the next write tells.
     fn wait_for_flush(&self) {
-        let of = |property| self.db.property_int_value(property).ok().flatten().unwrap_or(0);
+        let errors_before = self.of(BACKGROUND_ERRORS);
         for _ in 0..FLUSH_WAITS_MAX {
-            if of(NUM_IMMUTABLE_MEM_TABLE) == 0 || of(BACKGROUND_ERRORS) > 0 {
+            let failed = self.of(BACKGROUND_ERRORS) > errors_before;
+            if self.of(NUM_IMMUTABLE_MEM_TABLE) == 0 || failed {
                 return;
             }
             std::thread::park_timeout(FLUSH_WAIT);
         }
     }
 
+    fn renew_seal(&self) -> Result<(), Error> {
+        self.seal.renew(|| Unflushed {
+            last: self.of(NUM_ENTRIES_ACTIVE_MEM_TABLE) > 0,
+            earlier: self.of(NUM_IMMUTABLE_MEM_TABLE) > 0,
+        })
+    }
+
     fn bytes(&self) -> u64 {
-        let of = |property| self.db.property_int_value(property).ok().flatten().unwrap_or(0);
-        of(TOTAL_SST_FILES_SIZE) + of(SIZE_ALL_MEM_TABLES)
+        self.of(TOTAL_SST_FILES_SIZE) + self.of(SIZE_ALL_MEM_TABLES)
+    }
+
+    fn of(&self, property: &PropName) -> u64 {
+        self.db.property_int_value(property).ok().flatten().unwrap_or(0)
     }
 }
 
@@ -164,7 +176,7 @@ impl Raw for Database {
             self.write_table(batch)?;
         }
         self.wait_for_flush();
-        self.seal.renew()
+        self.renew_seal()
     }
 }
 
@@ -236,7 +248,7 @@ fn failed(place: &str, act: &'static str, error: &rocksdb::Error) -> Error {
     }
 }
 
-fn broken(place: &str, act: &'static str, error: &io::Error) -> Error {
+pub(super) fn broken(place: &str, act: &'static str, error: &io::Error) -> Error {
     let place = place.to_owned();
     match error.kind() {
         io::ErrorKind::StorageFull => Error::Full { place, act },

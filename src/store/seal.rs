@@ -3,14 +3,18 @@
 //! opens with rows in the middle missing. Promise: files that lost what the seal names are refused;
 //! what was written later, and a seal that is not there, change nothing. Between a checkpoint and
 //! its seal, less than a millisecond, a crash leaves the seal of the checkpoint before.
+//!
+//! A log is sealed only as long as rows may be in it alone: one without any, as a full disk leaves
+//! it, goes without a trace.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::Error;
+use super::rocks::broken;
 use crate::fault_point;
 
 const NAME: &str = "SEAL";
@@ -20,6 +24,12 @@ const LOG: &str = ".log";
 /// How much of each file is sealed: all of the manifest and of the logs but the last, whose end a
 /// crash may tear. Names of logs are numbers of one width, in the order of their beginnings.
 type Lengths = BTreeMap<String, u64>;
+
+/// Which logs have rows that are in no table file.
+pub(super) struct Unflushed {
+    pub last: bool,
+    pub earlier: bool,
+}
 
 /// Of an open database.
 pub(super) struct Seal {
@@ -34,18 +44,15 @@ impl Seal {
     }
 
     /// Seals what there is, if it is not what was sealed before.
-    pub fn renew(&self) -> Result<(), Error> {
+    pub fn renew(&self, unflushed: impl FnOnce() -> Unflushed) -> Result<(), Error> {
         fault_point::at("store.seal")?;
         let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.write(&mut sealed).map_err(|error| Error::Storage {
-            place: self.folder.display().to_string(),
-            act: "sealed",
-            reason: error.to_string(),
-        })
+        self.write(&mut sealed, unflushed)
+            .map_err(|error| broken(&self.folder.display().to_string(), "sealed", &error))
     }
 
-    fn write(&self, sealed: &mut Lengths) -> io::Result<()> {
-        let lengths = lengths(&self.folder)?;
+    fn write(&self, sealed: &mut Lengths, unflushed: impl FnOnce() -> Unflushed) -> io::Result<()> {
+        let lengths = lengths(&self.folder, unflushed)?;
         if lengths == *sealed {
             return Ok(());
         }
@@ -66,7 +73,9 @@ impl Seal {
     }
 }
 
-fn lengths(folder: &Path) -> io::Result<Lengths> {
+/// RocksDB flushes by itself after a full disk: so the logs are listed before it is asked what is
+/// in them, and the manifest is measured last.
+fn lengths(folder: &Path, unflushed: impl FnOnce() -> Unflushed) -> io::Result<Lengths> {
     let mut lengths = Lengths::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -76,8 +85,13 @@ fn lengths(folder: &Path) -> io::Result<Lengths> {
             lengths.insert(name, file.len());
         }
     }
-    if let Some(mut last) = lengths.last_entry() {
-        last.insert(0);
+    let unflushed = unflushed();
+    let last = lengths.pop_last();
+    if !unflushed.earlier {
+        lengths.clear();
+    }
+    if let Some((name, _)) = last.filter(|_| unflushed.last) {
+        lengths.insert(name, 0);
     }
     let manifest = fs::read_to_string(folder.join(CURRENT))?.trim_end().to_owned();
     let length = fs::metadata(folder.join(&manifest))?.len();
@@ -87,10 +101,12 @@ fn lengths(folder: &Path) -> io::Result<Lengths> {
 
 /// Of the first `length` bytes of a file.
 fn crc(path: &Path, length: u64) -> io::Result<u32> {
-    let bytes = fs::read(path)?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    let sealed = bytes.get(..length).ok_or(io::ErrorKind::UnexpectedEof)?;
-    Ok(crc32fast::hash(sealed))
+    let mut sealed = Vec::new();
+    let read = File::open(path)?.take(length).read_to_end(&mut sealed)?;
+    if (read as u64) < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(crc32fast::hash(&sealed))
 }
 
 /// Compares a folder that is about to be opened with its seal. A log that is gone is well if its

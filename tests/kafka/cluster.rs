@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::disk::unmount;
 use crate::proxy::Proxy;
 use crate::suite::{skipped, verdict};
 
@@ -111,7 +112,7 @@ pub fn scratch(name: &str) -> PathBuf {
             let name = entry.file_name().to_string_lossy().into_owned();
             let owner = name.strip_prefix("kafka-").and_then(|pid| pid.parse::<u32>().ok());
             if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-                crate::disk::unmount_below(&entry.path());
+                unmount_below(&entry.path());
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
@@ -120,4 +121,11 @@ pub fn scratch(name: &str) -> PathBuf {
     let folder = root.join(name);
     fs::create_dir_all(&folder).expect("the build folder can be written");
     folder
+}
+
+/// Disks that a run that was killed left mounted.
+fn unmount_below(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1).map(Path::new));
+    places.filter(|place| place.starts_with(folder)).for_each(unmount);
 }

@@ -15,6 +15,7 @@ mod chain;
 mod chaos;
 mod cluster;
 mod dice;
+#[path = "../suite/disk.rs"]
 mod disk;
 mod doubt;
 mod engine;

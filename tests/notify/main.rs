@@ -11,7 +11,7 @@ mod cluster;
 #[path = "../kafka/dice.rs"]
 mod dice;
 #[allow(dead_code, reason = "the storms' suite uses all of it")]
-#[path = "../kafka/disk.rs"]
+#[path = "../suite/disk.rs"]
 mod disk;
 #[allow(dead_code, reason = "the storms' suite uses all of it")]
 #[path = "../kafka/engine.rs"]

@@ -17,12 +17,12 @@ use tollgate::time::{Day, Millis, Month};
 
 use crate::folding::{DEDUP_MINUTES, LOGS, Turn, in_memory, lines, with_store};
 
-fn shared() -> Shared {
+pub fn shared() -> Shared {
     let (cache_bytes, write_buffer_bytes, table_bytes_min) = (8 << 20, 1 << 20, 4_000);
     Shared::new(Options { cache_bytes, write_buffer_bytes, table_bytes_min })
 }
 
-fn directory() -> TempDir {
+pub fn directory() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
@@ -53,7 +53,7 @@ fn tally_of(account: u32) -> TallyRef {
 }
 
 /// Accounts that each have a day's tally of `seq` requests, as of position `seq`.
-fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
+pub fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
     let mut rows = Vec::new();
     for number in (0..accounts).map(AccountNumber) {
         let (id, retired) = (format!("account {}", number.0).into(), Vec::new());
@@ -77,7 +77,7 @@ fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
     Checkpoint { epoch, position, rows, blocks: Vec::new(), retention }
 }
 
-fn write(store: &mut RocksStore, checkpoint: Checkpoint) {
+pub fn write(store: &mut RocksStore, checkpoint: Checkpoint) {
     let epoch = checkpoint.epoch;
     store.submit(checkpoint);
     let written = store.wait().expect("one was submitted").expect("a store that can be written");
@@ -86,7 +86,7 @@ fn write(store: &mut RocksStore, checkpoint: Checkpoint) {
 }
 
 /// The position's sequence and the requests of each account's tally.
-fn content(store: &mut RocksStore, accounts: u32) -> (Option<u64>, Vec<u64>) {
+pub fn content(store: &mut RocksStore, accounts: u32) -> (Option<u64>, Vec<u64>) {
     let needs: Vec<Need> = (0..accounts).map(|number| Need::Tally(tally_of(number))).collect();
     let loaded = store.load(&needs).expect("a store that can be read");
     let requests = |row: &Loaded| match row {
@@ -97,7 +97,7 @@ fn content(store: &mut RocksStore, accounts: u32) -> (Option<u64>, Vec<u64>) {
     (position.map(|position| position.tip.seq), loaded.iter().map(requests).collect())
 }
 
-fn copy_all(from: &Path, to: &Path) {
+pub fn copy_all(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for file in fs::read_dir(from).expect("a directory") {
         let path = file.expect("a file").path();

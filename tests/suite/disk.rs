@@ -1,5 +1,5 @@
-//! A disk that can be full: a small file system in memory, mounted for one engine's state folder, and
-//! a file that takes what is left of it. Needs the right to mount, which root has.
+//! A disk that can be full: a small file system in memory, mounted for a state folder, and a
+//! file that takes what is left of it. Needs the right to mount, which root has.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -58,14 +58,7 @@ impl Drop for Disk {
     }
 }
 
-/// What a run that was killed left mounted.
-pub fn unmount_below(folder: &Path) {
-    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1).map(Path::new));
-    places.filter(|place| place.starts_with(folder)).for_each(unmount);
-}
-
 /// Lazily: an engine that is just ending may still have a file open.
-fn unmount(place: &Path) {
+pub fn unmount(place: &Path) {
     let _ = Command::new("umount").arg("--lazy").arg(place).output();
 }

@@ -47,7 +47,7 @@ pub struct Outputs {
     pub blocks: Vec<(String, BlockRow)>,
 }
 
-/// What waits, as the fold takes it.
+/// What waits, as the fold takes it, into `lines`.
 ///
 /// # Errors
 /// None after the intake's `prepare`; a registry's, in principle.
@@ -55,7 +55,8 @@ pub fn decode<'a>(
     decoder: &Decoder,
     waiting: &'a [Waiting],
     intake: &Intake,
-) -> Result<Vec<Line<'a>>, wire::Error> {
+    lines: &mut Vec<Line<'a>>,
+) -> Result<(), wire::Error> {
     let line = |waiting: &'a Waiting| {
         let decoded = match waiting.source {
             Source::Commands => decoder.decode_command(waiting.bytes())?,
@@ -65,7 +66,8 @@ pub fn decode<'a>(
         let position = Position { source, at: waiting.raw.offset };
         Ok(Line { input: decoded.input, recorded_at: waiting.recorded_at, position })
     };
-    waiting.iter().map(line).collect()
+    lines.clear();
+    waiting.iter().try_for_each(|waiting| line(waiting).map(|line| lines.push(line)))
 }
 
 /// A batch on its way through the fold, some lines at a time.

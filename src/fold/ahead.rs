@@ -4,6 +4,8 @@
 
 use std::hint::black_box;
 
+use smallvec::SmallVec;
+
 use super::dedup::EventId;
 use super::event::{BilledEvent, Input, Line};
 use super::limit::ScopeKind;
@@ -49,7 +51,8 @@ impl State {
     /// What is found out about each line; `None` where it is no billed event.
     pub(super) fn look_ahead(&mut self, lines: &[Line<'_>], ahead: &mut Vec<Option<Ahead>>) {
         ahead.clear();
-        let mut sought = Vec::with_capacity(4 * lines.len());
+        // Not on the heap, where giving up a large piece makes the next small ones dear.
+        let mut sought = SmallVec::<[Sought<'_>; 4 * LINES_AHEAD]>::new();
         for (line, at) in lines.iter().zip(0..) {
             let Input::Billed(event) = &line.input else {
                 ahead.push(None);

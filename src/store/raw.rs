@@ -41,11 +41,13 @@ pub(super) struct Batch {
     bytes: Vec<u8>,
 }
 
-/// Places in `Batch::bytes`: the key is `start..middle`, the value `middle..end`.
+/// A key and its value in `Batch::bytes`, one behind the other.
 struct Put {
+    /// The first bytes of the key, or it and zeros: most keys differ in them.
+    first: [u64; 2],
     start: usize,
-    middle: usize,
-    end: usize,
+    key_bytes: u32,
+    value_bytes: u32,
 }
 
 impl Batch {
@@ -53,8 +55,10 @@ impl Batch {
         let start = self.bytes.len();
         key.write(&mut self.bytes);
         let middle = self.bytes.len();
+        let first = first_bytes(&self.bytes[start..]);
         value(&mut self.bytes);
-        self.puts.push(Put { start, middle, end: self.bytes.len() });
+        let (key_bytes, value_bytes) = (length(start, middle), length(middle, self.bytes.len()));
+        self.puts.push(Put { first, start, key_bytes, value_bytes });
     }
 
     pub fn delete(&mut self, key: Key<'_>) {
@@ -66,12 +70,12 @@ impl Batch {
         self.deletes.sort_unstable();
         self.deletes.dedup();
         let bytes = &self.bytes;
-        self.puts.sort_by(|a, b| bytes[a.start..a.middle].cmp(&bytes[b.start..b.middle]));
+        let key = |put: &Put| put.within(bytes).0;
+        self.puts.sort_by(|a, b| a.first.cmp(&b.first).then_with(|| key(a).cmp(key(b))));
     }
 
     pub fn puts(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let of = |put: &Put| (&self.bytes[put.start..put.middle], &self.bytes[put.middle..put.end]);
-        self.puts.iter().map(of)
+        self.puts.iter().map(|put| put.within(&self.bytes))
     }
 
     /// Deletes (`None`) and puts together, in order if they are: of a key that has both, the put.
@@ -95,6 +99,26 @@ impl Batch {
     }
 }
 
+impl Put {
+    fn within<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let (key, rest) = bytes[self.start..].split_at(self.key_bytes as usize);
+        (key, &rest[..self.value_bytes as usize])
+    }
+}
+
+/// In the order of the keys, as far as they go.
+fn first_bytes(key: &[u8]) -> [u64; 2] {
+    let mut first = [0; 16];
+    let common = key.len().min(first.len());
+    first[..common].copy_from_slice(&key[..common]);
+    let first = u128::from_be_bytes(first);
+    [(first >> 64) as u64, first as u64]
+}
+
+fn length(from: usize, to: usize) -> u32 {
+    u32::try_from(to - from).expect("no key and no value has 4 GiB")
+}
+
 /// Whether the span has a row.
 pub(super) fn any(raw: &impl Raw, span: &Span) -> Result<bool, Error> {
     let mut found = false;
@@ -103,4 +127,37 @@ pub(super) fn any(raw: &impl Raw, span: &Span) -> Result<bool, Error> {
         Ok(false)
     })?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Keys that share their first bytes, that end there, and that come twice.
+        #[test]
+        fn puts_are_in_the_order_of_their_keys(
+            keys in prop::collection::vec("[a\0]{13,17}", 0..40),
+        ) {
+            let mut batch = Batch::default();
+            let mut expected = BTreeMap::new();
+            for (key, at) in keys.iter().zip(0..) {
+                batch.put(Key::Block(key), |into| into.push(at));
+                expected.entry(Key::Block(key).bytes()).or_insert_with(Vec::new).push(vec![at]);
+            }
+            batch.sort();
+            let mut found = BTreeMap::<_, Vec<_>>::new();
+            for (key, value) in batch.puts() {
+                let last = found.last_key_value().map(|(last, _): (&Vec<u8>, _)| last.as_slice());
+                prop_assert!(last <= Some(key));
+                found.entry(key.to_vec()).or_default().push(value.to_vec());
+            }
+            // Of one key, the last put still comes last.
+            prop_assert_eq!(found, expected);
+        }
+    }
 }

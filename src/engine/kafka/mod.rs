@@ -7,6 +7,7 @@ mod acks;
 mod client;
 mod log;
 mod membership;
+mod polled;
 mod producer;
 mod reader;
 #[cfg(test)]

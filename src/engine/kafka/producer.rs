@@ -6,12 +6,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 
 use super::acks::Ticket;
 use super::client::{Context, config, retire};
+use super::polled::PolledProducer;
 use super::{Error, Fault, Options};
 
 /// Journal producers made ahead of need: the first acknowledgement of a new one takes half a
@@ -56,7 +57,7 @@ pub(super) struct Outgoing<'a> {
     pub ticket: Box<Ticket>,
 }
 
-fn send(client: &ThreadedProducer<Context>, outgoing: Outgoing<'_>) -> Result<(), KafkaError> {
+fn send(client: &PolledProducer, outgoing: Outgoing<'_>) -> Result<(), KafkaError> {
     let mut record =
         BaseRecord::<'_, [u8], [u8], Box<Ticket>>::with_opaque_to(outgoing.topic, outgoing.ticket)
             .partition(outgoing.partition);
@@ -66,15 +67,15 @@ fn send(client: &ThreadedProducer<Context>, outgoing: Outgoing<'_>) -> Result<()
 }
 
 /// The producer of one journal partition.
-pub(super) struct JournalProducer(Option<ThreadedProducer<Context>>);
+pub(super) struct JournalProducer(Option<PolledProducer>);
 
 impl JournalProducer {
     fn new(config: &ClientConfig) -> Result<JournalProducer, KafkaError> {
         let context = Context::new("the journal producer");
-        Ok(JournalProducer(Some(ThreadedProducer::from_config_and_context(config, context)?)))
+        Ok(JournalProducer(Some(PolledProducer::new(config, context)?)))
     }
 
-    fn client(&self) -> &ThreadedProducer<Context> {
+    fn client(&self) -> &PolledProducer {
         self.0.as_ref().expect("only dropping takes the client out")
     }
 
@@ -175,7 +176,7 @@ impl SpareMaker {
 /// The producer of all outputs of the process.
 pub(super) struct Outputs {
     config: ClientConfig,
-    client: RwLock<ThreadedProducer<Context>>,
+    client: RwLock<PolledProducer>,
 }
 
 impl Outputs {
@@ -186,8 +187,8 @@ impl Outputs {
         Ok(Outputs { config, client: RwLock::new(client) })
     }
 
-    fn client(config: &ClientConfig) -> Result<ThreadedProducer<Context>, KafkaError> {
-        ThreadedProducer::from_config_and_context(config, Context::new("the output producer"))
+    fn client(config: &ClientConfig) -> Result<PolledProducer, KafkaError> {
+        PolledProducer::new(config, Context::new("the output producer"))
     }
 
     pub(super) fn send(&self, outgoing: Outgoing<'_>) -> Result<(), KafkaError> {

@@ -250,9 +250,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
     fn fold_in_parts(&mut self, waiting: &[Waiting], tick: Millis) -> Result<Folded, Fault> {
         let mut folding = Folding::begin(&self.state);
         let mut parts = waiting.chunks(LINES_AT_ONCE).peekable();
+        let mut lines = Vec::with_capacity(LINES_AT_ONCE.min(waiting.len()));
         loop {
             let part = parts.next().unwrap_or_default();
-            let lines = batch::decode(&self.decoder, part, &self.intake)
+            batch::decode(&self.decoder, part, &self.intake, &mut lines)
                 .map_err(|error| Fault::Passing(format!("lines cannot be decoded: {error}")))?;
             lines.iter().for_each(|line| self.placement.look(&line.input));
             if let Some(fault) = self.placement.fault() {

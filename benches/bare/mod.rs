@@ -25,11 +25,11 @@ impl Bare {
 
     pub fn line(&mut self, line: &Line<'_>) {
         if let Input::Billed(event) = &line.input {
-            self.add(event);
+            self.event(event);
         }
     }
 
-    fn add(&mut self, event: &BilledEvent<'_>) {
+    pub fn event(&mut self, event: &BilledEvent<'_>) {
         let account = self.name(&event.account_id);
         let scopes = [
             Some(""),

@@ -1,6 +1,7 @@
 //! Follows an engine's journal: how many lines it has folded, and when the broker took which record.
 //! It checks nothing: that is what the tests are for.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -16,18 +17,25 @@ use crate::engine::{Engine, Topics};
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// A consumer of all partitions of a topic, from `offset` on.
-pub fn consumer(bootstrap: &str, topic: &str, partitions: i32, offset: Offset) -> BaseConsumer {
+pub fn consumer(
+    bootstrap: &str,
+    topic: &str,
+    partitions: Range<i32>,
+    offset: Offset,
+) -> BaseConsumer {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "bench")
         .set("enable.auto.commit", "false")
         .set("fetch.wait.max.ms", "100")
+        // A reader slower than the broker would pause for a second each time its queue is full.
+        .set("fetch.queue.backoff.ms", "2")
         .set("enable.partition.eof", "false")
         .set("allow.auto.create.topics", "false")
         .create()
         .expect("a consumer can be made");
     let mut list = TopicPartitionList::new();
-    for partition in 0..partitions {
+    for partition in partitions {
         list.add_partition_offset(topic, partition, offset).expect("it is added");
     }
     consumer.assign(&list).expect("it can be assigned");
@@ -46,14 +54,14 @@ pub fn lines_in(bootstrap: &str, topics: &Topics) -> u64 {
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
     let mut lines = 0;
     for topic in [&topics.billed, &topics.commands] {
-        lines += records_in(&asking, topic, topics.partitions);
+        lines += records_in(&asking, topic, 0..topics.partitions);
     }
     lines
 }
 
-pub fn records_in(asking: &BaseConsumer, topic: &str, partitions: i32) -> u64 {
+pub fn records_in(asking: &BaseConsumer, topic: &str, partitions: Range<i32>) -> u64 {
     let end = |partition| asking.fetch_watermarks(topic, partition, Duration::from_secs(10));
-    let ends = (0..partitions).map(|partition| end(partition).expect("the broker answers").1);
+    let ends = partitions.map(|partition| end(partition).expect("the broker answers").1);
     ends.sum::<i64>() as u64
 }
 
@@ -69,7 +77,7 @@ pub struct Journal {
 impl Journal {
     pub fn follow(bootstrap: &str, engine: &Engine) -> Journal {
         let partitions = engine.topics.partitions;
-        let consumer = consumer(bootstrap, &engine.journal, partitions, Offset::Beginning);
+        let consumer = consumer(bootstrap, &engine.journal, 0..partitions, Offset::Beginning);
         Journal { consumer, lines: 0, first_ms: i64::MAX, last_ms: 0 }
     }
 

@@ -87,7 +87,7 @@ fn measure(stage: &Stage, seconds: u64, rate: u64) -> Vec<f64> {
     }
     writer.flush();
     let mut journal = Journal::follow(&stage.bootstrap, &engine);
-    let blocks = consumer(&stage.bootstrap, &engine.block_state, PARTITIONS, Offset::Beginning);
+    let blocks = consumer(&stage.bootstrap, &engine.block_state, 0..PARTITIONS, Offset::Beginning);
     engine.start();
     journal.until(commands, &mut engine);
 

@@ -24,8 +24,8 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     let shares = Shares { duplicates: none, conflicts: none, garbage: none, ..kept.shares };
     let topics = filled(stage, "peers", PARTITIONS, &Options { shares, ..kept }, true);
     let asking =
-        consumer(&stage.bootstrap, &topics.billed, topics.partitions, rdkafka::Offset::End);
-    let events = records_in(&asking, &topics.billed, topics.partitions);
+        consumer(&stage.bootstrap, &topics.billed, 0..topics.partitions, rdkafka::Offset::End);
+    let events = records_in(&asking, &topics.billed, 0..topics.partitions);
     drop(asking);
     let own = fold(stage, "peers-tollgate", &topics, Settings::default()).lines_per_second;
     table.beside_drain("tollgate run, the peers' topic", own, "lines/s");

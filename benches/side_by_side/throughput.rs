@@ -1,12 +1,18 @@
 //! The same topic read by the bare client, which polls and drops, and folded by `tollgate run` from
 //! its beginning: all totals, limits, journal and outputs on.
 
+use std::hint::black_box;
+use std::ops::Range;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::Offset;
+use rdkafka::{Message, Offset};
+use tollgate::fold::event::Input;
 use tollgate::generate::Options;
+use tollgate::wire::{self, Decoder};
 
 use crate::Scale;
+use crate::bare::Bare;
 use crate::engine::{Engine, Settings, Topics};
 use crate::journal::{Journal, consumer, is_of_connection, lines_in, records_in};
 use crate::stage::Stage;
@@ -37,9 +43,10 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     for (avro, format) in [(true, "Avro"), (false, "JSON")] {
         let name = format!("throughput-{}", format.to_lowercase());
         let topics = filled(stage, &name, PARTITIONS, &options(scale), avro);
-        let (mut drained, mut runs) = (Vec::new(), Vec::new());
+        let (mut drained, mut bare, mut runs) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..scale.rounds {
             drained.push(drain(stage, &topics));
+            bare.push(bare_fold(stage, &topics));
             let name = format!("throughput-{format}-{round}");
             runs.push(fold(stage, &name, &topics, Settings::default()));
         }
@@ -49,6 +56,8 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
             table.drain = Some(drained);
         }
         table.beside_drain(format!("bare drain, {format}"), drained, "records/s");
+        let what = format!("bare hash fold of it, two threads, {format}");
+        table.beside_drain(what, median(bare), "records/s");
         table.beside_drain(format!("tollgate run, {format}"), folded, "lines/s");
         if !avro {
             table.compared(
@@ -67,21 +76,67 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
 
 /// Records per second of a consumer that drops what it reads, from its first record to its last.
 pub fn drain(stage: &Stage, topics: &Topics) -> f64 {
-    let consumer = consumer(&stage.bootstrap, &topics.billed, topics.partitions, Offset::Beginning);
-    let total = records_in(&consumer, &topics.billed, topics.partitions);
-    let (mut read, mut begun) = (0, None);
-    while read < total {
+    rate(read(stage, topics, 0..topics.partitions, |_| {}))
+}
+
+/// Records per second of two threads that decode what they read and add it up in a hash map each:
+/// what any fold on these cores, broker beside, would have to beat. It keeps nothing on disk.
+fn bare_fold(stage: &Stage, topics: &Topics) -> f64 {
+    let half = topics.partitions / 2;
+    let thread = |partitions| {
+        let decoder = Decoder::new(&wire::Options::default()).unwrap();
+        let mut totals = Bare::default();
+        let read = read(stage, topics, partitions, |bytes| {
+            if let Input::Billed(event) = decoder.decode_billed(bytes).unwrap().input {
+                totals.event(&event);
+            }
+        });
+        black_box(totals);
+        read
+    };
+    let both = thread::scope(|scope| {
+        let other = scope.spawn(|| thread(0..half));
+        let own = thread(half..topics.partitions);
+        let other = other.join().unwrap();
+        Read { records: own.records + other.records, seconds: own.seconds.max(other.seconds) }
+    });
+    rate(both)
+}
+
+struct Read {
+    records: u64,
+    /// From the first record to the last.
+    seconds: f64,
+}
+
+fn rate(read: Read) -> f64 {
+    read.records as f64 / read.seconds
+}
+
+/// Reads partitions of the billed topic to their ends.
+fn read(
+    stage: &Stage,
+    topics: &Topics,
+    partitions: Range<i32>,
+    mut take: impl FnMut(&[u8]),
+) -> Read {
+    let consumer =
+        consumer(&stage.bootstrap, &topics.billed, partitions.clone(), Offset::Beginning);
+    let total = records_in(&consumer, &topics.billed, partitions);
+    let (mut records, mut begun) = (0, None);
+    while records < total {
         match consumer.poll(Duration::from_secs(30)) {
-            Some(Ok(_)) => {
+            Some(Ok(record)) => {
                 begun.get_or_insert_with(Instant::now);
-                read += 1;
+                take(record.payload().unwrap_or_default());
+                records += 1;
             }
             Some(Err(error)) if is_of_connection(&error) => {}
-            Some(Err(error)) => panic!("bare drain: {error}"),
-            None => panic!("bare drain: nothing for 30 s at {read} of {total}"),
+            Some(Err(error)) => panic!("the reader: {error}"),
+            None => panic!("the reader: nothing for 30 s at {records} of {total}"),
         }
     }
-    read as f64 / begun.expect("there were records").elapsed().as_secs_f64()
+    Read { records, seconds: begun.expect("there were records").elapsed().as_secs_f64() }
 }
 
 pub struct Run {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::avro::datum::{Steps, Unfit, read_branch, read_whole};
 use super::avro::lines::{self, RecordKind};
 use super::avro::plan::Plan;
+use super::avro::writer;
 use super::shown_lines::{self, Issued};
 use super::{Decoded, Error};
 use crate::fold::event::{BilledEvent, Command};
@@ -111,7 +112,7 @@ fn parse_schema(text: &[u8]) -> Result<Schema, Error> {
         ));
     }
     let text = std::str::from_utf8(text).map_err(|fault| Error::Container(fault.to_string()))?;
-    Schema::parse_str(text).map_err(|fault| Error::Container(format!("its schema: {fault}")))
+    writer::parse(text).map_err(|fault| Error::Container(format!("its schema: {fault}")))
 }
 
 fn parse_codec(name: &[u8]) -> Result<Codec, Error> {

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 use super::avro::lines::{self, RecordKind};
 use super::avro::plan::Plan;
 use super::avro::schemas::SINGLE_OBJECT_MARKER;
-use super::avro::{Fingerprint, fingerprint};
+use super::avro::{Fingerprint, fingerprint, writer};
 use super::block::{self, BlockSeen};
 use super::inbound::{self, Inbound};
 use super::json::decode_line;
@@ -208,7 +208,7 @@ impl Decoder {
     /// As if the registry had answered `schema` when asked for `id`: for fuzzing, which has none.
     #[doc(hidden)]
     pub fn answered(&self, id: u32, schema: &str) {
-        let found = Schema::parse_str(schema).map_err(|fault| fault.to_string());
+        let found = writer::parse(schema);
         for kind in RecordKind::ALL {
             self.planned.borrow_mut().insert((kind, id), planned(kind, &found));
         }
@@ -281,7 +281,7 @@ fn known_plans(writer_schemas: &[(String, String)]) -> Result<Known, Error> {
 }
 
 fn add_writer(known: &mut Known, text: &str) -> Result<(), String> {
-    let schema = Schema::parse_str(text).map_err(|cause| cause.to_string())?;
+    let schema = writer::parse(text)?;
     let print = fingerprint(text)?;
     let mut misfits = Vec::new();
     for kind in [RecordKind::Billed, RecordKind::Command] {

@@ -15,6 +15,7 @@ use schema_registry_converter::schema_registry_common::{
     RawError, RegisteredSchema, SchemaType, SuppliedSchema,
 };
 
+use super::avro::writer;
 use super::{Error, RegistryOptions};
 
 /// Schemas that one may refer to, its references' references included.
@@ -85,6 +86,10 @@ impl Registry {
         }
         let mut referenced = Vec::new();
         self.collect_references(registered, &mut referenced)?;
+        let mut texts = [&registered.schema].into_iter().chain(&referenced);
+        if let Err(fault) = texts.try_for_each(|text| writer::check(text)) {
+            return Ok(Err(fault));
+        }
         let parsed = Schema::parse_str_with_list(&registered.schema, &referenced);
         let whole = parsed.and_then(|(mut schema, others)| {
             schema.denormalize(&others)?;

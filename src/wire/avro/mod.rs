@@ -8,6 +8,7 @@ pub(super) mod lines;
 pub(super) mod plan;
 pub(super) mod schemas;
 mod skip;
+pub(super) mod writer;
 
 pub use canonical::{Fingerprint, fingerprint};
 pub use datum::{Datum, Scalar, Unfit};

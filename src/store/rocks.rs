@@ -118,9 +118,10 @@ impl Database {
     }
 
     fn renew_seal(&self) -> Result<(), Error> {
+        let any = |property| self.db.property_int_value(property).ok().flatten() != Some(0);
         self.seal.renew(|| Unflushed {
-            last: self.of(NUM_ENTRIES_ACTIVE_MEM_TABLE) > 0,
-            earlier: self.of(NUM_IMMUTABLE_MEM_TABLE) > 0,
+            last: any(NUM_ENTRIES_ACTIVE_MEM_TABLE),
+            earlier: any(NUM_IMMUTABLE_MEM_TABLE),
         })
     }
 

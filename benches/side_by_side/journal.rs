@@ -16,7 +16,7 @@ use crate::engine::{Engine, Topics};
 /// Longest time without a new record while some must come.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// A consumer of all partitions of a topic, from `offset` on.
+/// A consumer of these partitions of a topic, from `offset` on.
 pub fn consumer(
     bootstrap: &str,
     topic: &str,

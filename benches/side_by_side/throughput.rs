@@ -1,5 +1,5 @@
-//! The same topic read by the bare client, which polls and drops, and folded by `tollgate run` from
-//! its beginning: all totals, limits, journal and outputs on.
+//! The same topic read by the bare client, which polls and drops, added up by a bare hash fold, and
+//! folded by `tollgate run` from its beginning: all totals, limits, journal and outputs on.
 
 use std::hint::black_box;
 use std::ops::Range;

@@ -1,9 +1,6 @@
 //! A partition in the middle of its life, to be copied and damaged: its topics, and its state folder
 //! as a crash leaves it (files as they are, nothing closed) or as it is after a stop in order.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +12,7 @@ use tollgate::fold::Total;
 use tollgate::store::rocks::{Options, RocksStore, Shared};
 use tollgate::time::{Clock, Millis};
 
+use crate::folder::copy;
 use crate::outcome::{Outcome, settle};
 use crate::rig::{self, HandClock};
 
@@ -173,24 +171,4 @@ pub fn copied(
 #[allow(clippy::unnecessary_wraps, reason = "what `copied` wants")]
 pub fn same(_: Source, _: u64, value: &[u8]) -> Option<Vec<u8>> {
     Some(value.to_vec())
-}
-
-/// Copies a folder as it is at one moment: anew, when the database changed it meanwhile.
-fn copy(from: &Path, to: &Path) {
-    loop {
-        let before = listed(from);
-        let _none = fs::remove_dir_all(to);
-        fs::create_dir_all(to).unwrap();
-        let copied = before.keys().map(|name| fs::copy(from.join(name), to.join(name)));
-        if copied.collect::<Result<Vec<_>, _>>().is_ok() && listed(from) == before {
-            return;
-        }
-    }
-}
-
-/// Files by name, and how long they are.
-fn listed(folder: &Path) -> BTreeMap<OsString, u64> {
-    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap());
-    let length = |file: &fs::DirEntry| file.metadata().map_or(0, |it| it.len());
-    files.map(|file| (file.file_name(), length(&file))).collect()
 }

@@ -10,6 +10,8 @@ mod damage;
 #[path = "../model/dice.rs"]
 #[allow(dead_code, reason = "other suites throw other dice")]
 mod dice;
+#[path = "../suite/folder.rs"]
+mod folder;
 mod image;
 mod journal;
 mod outcome;

@@ -13,7 +13,8 @@ use tollgate::store::rocks::{Options, RocksStore, Shared};
 use tollgate::store::{Error, Store};
 
 use crate::disk::Disk;
-use crate::rocks::{checkpoint, content, copy_all, directory, write};
+use crate::folder::copy;
+use crate::rocks::{checkpoint, content, directory, write};
 use crate::suite::skipped;
 
 const MEGABYTES: u32 = 64;
@@ -70,7 +71,7 @@ fn logs(state: &Path) -> Vec<String> {
 /// What a kill leaves now, opened: the position's sequence and the requests of each tally.
 fn after_a_crash(state: &Path, accounts: u32) -> (Option<u64>, Vec<u64>) {
     let crashed = directory();
-    copy_all(&state.join("0"), &crashed.path().join("0"));
+    copy(&state.join("0"), &crashed.path().join("0"));
     let opened = RocksStore::open(crashed.path(), 0, &shared());
     content(&mut opened.expect("what a crash leaves opens"), accounts)
 }
@@ -121,12 +122,12 @@ fn a_crash_beside_a_full_disk_leaves_the_rows_of_one_checkpoint() {
         assert_eq!(after_a_crash(&state, accounts), of(seq));
         // What a kill leaves, started on the disk with so much room, and again with enough.
         let crashed = directory();
-        copy_all(&state.join("0"), &crashed.path().join("0"));
+        copy(&state.join("0"), &crashed.path().join("0"));
         let again = disk.folder.join("again");
         let mut refusals = 0;
         for left in (0..16).map(|pages| pages * PAGE) {
             disk.free();
-            copy_all(&crashed.path().join("0"), &again.join("0"));
+            copy(&crashed.path().join("0"), &again.join("0"));
             disk.fill_up_to(left);
             match RocksStore::open(&again, 0, &shared()) {
                 Ok(mut store) => assert_eq!(content(&mut store, accounts), of(seq)),

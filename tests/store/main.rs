@@ -5,6 +5,9 @@ mod at_rest;
 #[path = "../suite/disk.rs"]
 mod disk;
 mod eviction;
+#[cfg(feature = "engine")]
+#[path = "../suite/folder.rs"]
+mod folder;
 mod folding;
 #[cfg(feature = "engine")]
 mod full_disk;

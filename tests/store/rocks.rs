@@ -15,6 +15,7 @@ use tollgate::store::rocks::{Options, RocksStore, Shared, summary, totals};
 use tollgate::store::{Checkpoint, Error, Kind, Position, Retention, Store};
 use tollgate::time::{Day, Millis, Month};
 
+use crate::folder::copy;
 use crate::folding::{DEDUP_MINUTES, LOGS, Turn, in_memory, lines, with_store};
 
 pub fn shared() -> Shared {
@@ -97,14 +98,6 @@ pub fn content(store: &mut RocksStore, accounts: u32) -> (Option<u64>, Vec<u64>)
     (position.map(|position| position.tip.seq), loaded.iter().map(requests).collect())
 }
 
-pub fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a directory");
-    for file in fs::read_dir(from).expect("a directory") {
-        let path = file.expect("a file").path();
-        fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
-    }
-}
-
 #[test]
 fn a_torn_log_leaves_the_rows_of_an_earlier_position() {
     const ACCOUNTS: u32 = 50;
@@ -116,7 +109,7 @@ fn a_torn_log_leaves_the_rows_of_an_earlier_position() {
     }
     // What a crash leaves: the files as they are, nothing closed.
     let crashed = directory();
-    copy_all(&dir.path().join("0"), &crashed.path().join("0"));
+    copy(&dir.path().join("0"), &crashed.path().join("0"));
     let logs = fs::read_dir(crashed.path().join("0")).expect("the copy");
     let log = logs
         .map(|file| file.expect("a file").path())
@@ -126,7 +119,7 @@ fn a_torn_log_leaves_the_rows_of_an_earlier_position() {
     let mut seen = Vec::new();
     for cut in 0..=20 {
         let torn = directory();
-        copy_all(&crashed.path().join("0"), &torn.path().join("0"));
+        copy(&crashed.path().join("0"), &torn.path().join("0"));
         let kept = &bytes[..bytes.len() * cut / 20];
         fs::write(torn.path().join("0").join(log.file_name().expect("a name")), kept)
             .expect("a shorter log");
@@ -236,7 +229,7 @@ fn what_is_set_aside_stays_readable_and_the_store_starts_empty() {
     write(&mut store, checkpoint(9, 3));
     drop(store);
     let look = directory();
-    copy_all(&dir.path().join("0.set-aside-2"), &look.path().join("0"));
+    copy(&dir.path().join("0.set-aside-2"), &look.path().join("0"));
     let mut aside = RocksStore::open(look.path(), 0, &shared).expect("what was set aside");
     assert_eq!(content(&mut aside, 3), (Some(2), vec![2; 3]));
     let found: Vec<u32> =

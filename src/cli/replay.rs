@@ -16,6 +16,7 @@ pub(super) fn run(args: &Replay) -> Result<Exit, Error> {
         decisions: args.decisions.clone(),
         totals: args.totals.clone(),
         dedup_minutes: args.dedup_minutes.into(),
+        threads: args.threads.map_or(0, usize::from),
     };
     let summary = match replay::run(&options, &SystemClock) {
         Ok(summary) => summary,
@@ -53,6 +54,9 @@ fn told(error: replay::Error) -> Error {
         replay::Error::Read { .. } => Error::failed("the replay stopped")
             .because(error)
             .remedy("check that the file exists, may be read and is whole"),
+        replay::Error::Threads(_) => Error::failed("the replay did not start")
+            .because(error)
+            .remedy("allow the process more threads, or replay with --threads 1"),
         replay::Error::Write { .. } => Error::failed("the replay stopped")
             .because(error)
             .remedy("check the path, its rights and the space on the disk"),

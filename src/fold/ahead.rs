@@ -7,7 +7,7 @@ use std::hint::black_box;
 use smallvec::SmallVec;
 
 use super::dedup::EventId;
-use super::event::{BilledEvent, Input, Line};
+use super::event::BilledEvent;
 use super::limit::ScopeKind;
 use super::scope_key::{ScopeKey, Slot};
 use super::scopes::ScopeNumber;
@@ -48,13 +48,17 @@ struct Sought<'a> {
 }
 
 impl State {
-    /// What is found out about each line; `None` where it is no billed event.
-    pub(super) fn look_ahead(&mut self, lines: &[Line<'_>], ahead: &mut Vec<Option<Ahead>>) {
+    /// What is found out about the billed events of at most `LINES_AHEAD` lines.
+    pub(super) fn look_ahead<'e>(
+        &mut self,
+        events: impl Iterator<Item = Option<&'e BilledEvent<'e>>>,
+        ahead: &mut Vec<Option<Ahead>>,
+    ) {
         ahead.clear();
         // Not on the heap, where giving up a large piece makes the next small ones dear.
         let mut sought = SmallVec::<[Sought<'_>; 4 * LINES_AHEAD]>::new();
-        for (line, at) in lines.iter().zip(0..) {
-            let Input::Billed(event) = &line.input else {
+        for (event, at) in events.zip(0..) {
+            let Some(event) = event else {
                 ahead.push(None);
                 continue;
             };

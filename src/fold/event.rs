@@ -57,6 +57,16 @@ pub struct BilledEvent<'a> {
     pub occurred_at: Millis,
 }
 
+impl<'a> Line<'a> {
+    #[must_use]
+    pub fn billed(&self) -> Option<&BilledEvent<'a>> {
+        match &self.input {
+            Input::Billed(event) => Some(event),
+            _ => None,
+        }
+    }
+}
+
 impl Input<'_> {
     /// The same without the bytes that it was decoded from.
     #[must_use]

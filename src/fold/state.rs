@@ -91,7 +91,7 @@ pub struct State {
     pub(super) months: Months,
     /// Memory that is used again; nothing in it outlives a call.
     pub(super) scratch: Vec<u8>,
-    ahead: Vec<Option<Ahead>>,
+    pub(super) ahead: Vec<Option<Ahead>>,
 }
 
 /// Rows without a table of their own that changed since the last checkpoint.
@@ -148,7 +148,7 @@ impl State {
     pub fn fold_lines(&mut self, lines: &[Line<'_>], out: &mut Vec<Decision>) {
         let mut ahead = std::mem::take(&mut self.ahead);
         for lines in lines.chunks(LINES_AHEAD) {
-            self.look_ahead(lines, &mut ahead);
+            self.look_ahead(lines.iter().map(Line::billed), &mut ahead);
             for (line, ahead) in lines.iter().zip(&ahead) {
                 self.fold_one(line, ahead.as_ref(), out);
             }
@@ -161,7 +161,12 @@ impl State {
         self.fold_lines(std::slice::from_ref(line), out);
     }
 
-    fn fold_one(&mut self, line: &Line<'_>, ahead: Option<&Ahead>, out: &mut Vec<Decision>) {
+    pub(super) fn fold_one(
+        &mut self,
+        line: &Line<'_>,
+        ahead: Option<&Ahead>,
+        out: &mut Vec<Decision>,
+    ) {
         match (&line.input, ahead) {
             (Input::Rejected(refusal), _) => self.refuse(refusal, &line.position, out),
             (Input::Tick, _) => self.advance(line.recorded_at, out),

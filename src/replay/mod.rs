@@ -6,23 +6,31 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::fold::State;
-use crate::fold::decision::Decision;
+use rayon::prelude::*;
+
+use crate::fold::Total;
 use crate::fold::event::Line;
 use crate::time::Clock;
-use crate::wire::json::{write_decision, write_total};
+use crate::wire::json::write_total;
 
 mod blocks;
+mod folding;
 mod output;
 mod pipeline;
 mod progress;
 mod source;
 mod summary;
 
+use folding::Folding;
 pub use summary::{DecisionCounts, RejectCounts, Summary};
 
 /// Longest line that is read; a longer one is rejected as undecodable.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Totals that a thread writes before the next piece.
+const TOTALS_AT_ONCE: usize = 16 * 1024;
+/// Lines of a log in memory that are folded at once.
+const LINES_IN_MEMORY: usize = 1_000;
 
 /// What to replay and where to write. A path `-` is standard input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +43,8 @@ pub struct Options {
     pub totals: Option<PathBuf>,
     /// How long ids are remembered, 1..=1,440 (O3).
     pub dedup_minutes: u32,
+    /// States that fold side by side, each some of the accounts; 0 are as many as there are cores.
+    pub threads: usize,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +57,8 @@ pub enum Error {
     SamePlace(String),
     #[error("{0} is a log to read and would be written over: name another file")]
     OverLog(String),
+    #[error("no threads to fold with")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
     #[error("could not read {place}")]
     Read {
         place: String,
@@ -70,26 +82,36 @@ pub fn run(options: &Options, clock: &dyn Clock) -> Result<Summary, Error> {
     source::check(&options.logs)?;
     output::check(options)?;
     let started = clock.now();
-    let mut folding = Folding::new(options.dedup_minutes, options.decisions.is_some());
+    let pool = folding::pool(options.threads)?;
+    let mut folding = Folding::new(&pool, options.dedup_minutes, options.decisions.is_some());
     let mut decisions = output::Output::open(options.decisions.as_deref())?;
-    let read = pipeline::lines(&options.logs, |lines| {
-        folding.lines(lines);
+    let read = pipeline::lines(&options.logs, &pool, |parts| {
+        folding.lines(parts);
         decisions.take(&mut folding.written)
     });
     decisions.close(&mut folding.written)?;
     read?;
     let mut totals = output::Output::open(options.totals.as_deref())?;
     if options.totals.is_some() {
-        let mut written = Vec::new();
-        for total in folding.state.totals() {
-            write_total(&total, &mut written);
-            written.push(b'\n');
-            totals.take(&mut written)?;
+        for some in folding.totals().chunks(pool.current_num_threads() * TOTALS_AT_ONCE) {
+            let texts = some.par_chunks(TOTALS_AT_ONCE).map(written);
+            for mut text in pool.install(|| texts.collect::<Vec<_>>()) {
+                totals.close(&mut text)?;
+            }
         }
-        totals.close(&mut written)?;
     }
     let elapsed_ms = clock.now().0.saturating_sub(started.0);
     Ok(folding.summary(u64::try_from(elapsed_ms).unwrap_or(0)))
+}
+
+/// NDJSON.
+fn written(totals: &[Total]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for total in totals {
+        write_total(total, &mut text);
+        text.push(b'\n');
+    }
+    text
 }
 
 /// What a log in memory gives.
@@ -102,21 +124,24 @@ pub struct Folded {
     pub summary: Summary,
 }
 
-/// Replays NDJSON in memory; positions name `file_name`.
-#[must_use]
-pub fn fold_bytes(log: &[u8], file_name: &str, dedup_minutes: u32) -> Folded {
-    let mut folding = Folding::new(dedup_minutes, true);
+/// Replays NDJSON in memory on so many threads; positions name `file_name`.
+///
+/// # Errors
+/// When the threads cannot be started.
+pub fn fold_bytes(
+    log: &[u8],
+    file_name: &str,
+    dedup_minutes: u32,
+    threads: usize,
+) -> Result<Folded, Error> {
+    let pool = folding::pool(threads)?;
+    let mut folding = Folding::new(&pool, dedup_minutes, true);
     let source: Arc<str> = file_name.into();
-    for line in blocks::lines(&source, 1, log) {
-        folding.lines(std::slice::from_ref(&line));
-    }
-    let mut totals = Vec::new();
-    for total in folding.state.totals() {
-        write_total(&total, &mut totals);
-        totals.push(b'\n');
-    }
+    let lines: Vec<Line<'_>> = blocks::lines(&source, 1, log).collect();
+    lines.chunks(LINES_IN_MEMORY).for_each(|some| folding.lines(&[some]));
     let decisions = std::mem::take(&mut folding.written);
-    Folded { decisions, totals, summary: folding.summary(0) }
+    let totals = written(&folding.totals());
+    Ok(Folded { decisions, totals, summary: folding.summary(0) })
 }
 
 /// Reads one log on this thread, plain or compressed, lines or a container, and gives its lines in
@@ -128,50 +153,10 @@ pub fn fold_bytes(log: &[u8], file_name: &str, dedup_minutes: u32) -> Folded {
 pub fn read_log(
     log: impl io::Read + Send + 'static,
     name: &str,
-    take: impl FnMut(&[Line<'_>]) -> Result<(), Error>,
+    mut take: impl FnMut(&[Line<'_>]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    pipeline::lines_of(source::of(name, log)?, take)
-}
-
-/// A fold under way: the state, what was counted, and decisions not yet written.
-struct Folding {
-    state: State,
-    summary: Summary,
-    write: bool,
-    decided: Vec<Decision>,
-    written: Vec<u8>,
-}
-
-impl Folding {
-    fn new(dedup_minutes: u32, write: bool) -> Folding {
-        Folding {
-            state: State::new(dedup_minutes),
-            summary: Summary::default(),
-            write,
-            decided: Vec::new(),
-            written: Vec::new(),
-        }
-    }
-
-    fn lines(&mut self, lines: &[Line<'_>]) {
-        lines.iter().for_each(|line| self.summary.count_line(&line.input));
-        self.state.fold_lines(lines, &mut self.decided);
-        for decision in self.decided.drain(..) {
-            self.summary.count_decision(&decision);
-            if self.write {
-                write_decision(&decision, &mut self.written);
-                self.written.push(b'\n');
-            }
-        }
-    }
-
-    fn summary(mut self, elapsed_ms: u64) -> Summary {
-        let counts = self.state.counts();
-        self.summary.events = counts.events;
-        self.summary.duplicates = counts.duplicates;
-        self.summary.time(elapsed_ms);
-        self.summary
-    }
+    let source = source::of(name, log)?;
+    pipeline::lines_of(source, |parts| parts.iter().try_for_each(|lines| take(lines)))
 }
 
 #[cfg(all(test, feature = "engine"))]

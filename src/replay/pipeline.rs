@@ -1,13 +1,18 @@
-//! Reading and folding side by side: one thread reads and unpacks, the caller's decodes and folds,
-//! each line from the very bytes that were read. Promise: lines arrive in the order of the logs;
-//! the queue between the two is bounded, so a log of any size takes the same memory.
+//! From logs to lines: one thread reads and unpacks, those of the pool decode, a piece each, and
+//! the caller folds, each line from the very bytes that were read. Promise: lines arrive in the
+//! order of the logs; what waits and what is decoded is bounded, so a log of any size takes the
+//! same memory.
 
 use std::io;
+use std::iter::once;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use super::Error;
 use super::blocks::{self, Blocks};
@@ -18,43 +23,61 @@ use crate::wire::container;
 
 /// Pieces that may wait for the fold.
 const QUEUE_PIECES: usize = 8;
+/// Pieces that are decoded side by side, for each thread; one can be long.
+const PIECES_PER_THREAD: usize = 2;
+/// Bytes of a container's blocks that make a piece.
+const RECORDS_BYTES: usize = 256 * 1024;
+/// Lines of a piece that are decoded before they are folded: a line can be far larger than its
+/// bytes.
+const LINES_AT_ONCE: usize = 4_096;
 
-/// What the reader hands over.
+/// What the reader hands over, until the stream breaks.
 enum Piece {
     Text {
         source: Arc<str>,
         block: blocks::Block,
     },
-    /// Of a container; `first` is the number of its first record.
+    /// Blocks of a container, each with the number of its first record.
     Records {
         source: Arc<str>,
-        first: u64,
-        block: container::Block,
+        blocks: Vec<(u64, container::Block)>,
     },
-    /// The stream broke here.
-    Broken(Error),
 }
 
-/// Lines that are decoded before they are folded: few enough to stay in a core's cache.
-const LINES_AT_ONCE: usize = 256;
+/// A piece on its way through the decoder.
+struct Part<'a> {
+    rest: Box<dyn Iterator<Item = Result<Line<'a>, Error>> + Send + 'a>,
+    /// Decoded and not yet folded.
+    lines: Vec<Line<'a>>,
+    /// Nothing is left to decode.
+    ended: bool,
+    /// What ended it, behind `lines`.
+    fault: Option<Error>,
+}
 
-/// Gives the lines of all logs, some at a time and in order, to `fold`.
+/// Gives the lines of all logs, in parts and in order, to `fold`.
 ///
 /// # Errors
 /// A log that cannot be read to its end (after all lines before it were folded), or what `fold`
 /// returned.
 pub fn lines(
     logs: &[PathBuf],
-    mut fold: impl FnMut(&[Line<'_>]) -> Result<(), Error>,
+    pool: &ThreadPool,
+    mut fold: impl FnMut(&[&[Line<'_>]]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let read = Arc::new(AtomicU64::new(0));
     let mut progress = Progress::start(source::bytes_in_all(logs), read.clone());
+    let decode = |parts: &mut [Part<'_>]| {
+        pool.install(|| parts.par_iter_mut().for_each(Part::decode));
+    };
+    let others = PIECES_PER_THREAD * pool.current_num_threads() - 1;
     thread::scope(|scope| {
         // Leaving early drops the receiver, and the reader ends with its next piece.
         let (to_fold, pieces) = sync_channel(QUEUE_PIECES);
         scope.spawn(move || read_logs(logs, &read, &to_fold));
-        for piece in pieces {
-            progress.lines(folded(piece, &mut fold)?);
+        while let Ok(piece) = pieces.recv() {
+            let some = once(piece).chain(pieces.try_iter().take(others));
+            progress.lines(folded(some, decode, &mut fold)?);
         }
         Ok(())
     })
@@ -63,11 +86,12 @@ pub fn lines(
 /// As `lines`, for one log and on this thread alone.
 pub fn lines_of(
     source: Source,
-    mut fold: impl FnMut(&[Line<'_>]) -> Result<(), Error>,
+    mut fold: impl FnMut(&[&[Line<'_>]]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut outcome = Ok(());
+    let decode = |parts: &mut [Part<'_>]| parts.iter_mut().for_each(Part::decode);
     let mut deal = |piece| {
-        outcome = folded(piece, &mut fold).map(drop);
+        outcome = folded(once(piece), decode, &mut fold).map(drop);
         outcome.is_ok()
     };
     if source.is_avro {
@@ -78,62 +102,75 @@ pub fn lines_of(
     outcome
 }
 
-/// Folds a piece; gives how many lines it had.
+/// Folds pieces up to the first fault; gives how many lines they had.
 fn folded(
-    piece: Piece,
-    fold: &mut impl FnMut(&[Line<'_>]) -> Result<(), Error>,
+    pieces: impl Iterator<Item = Result<Piece, Error>>,
+    decode: impl Fn(&mut [Part<'_>]),
+    fold: &mut impl FnMut(&[&[Line<'_>]]) -> Result<(), Error>,
 ) -> Result<u64, Error> {
-    match piece {
-        Piece::Text { source, block } => {
-            let lines = blocks::lines(&source, block.first_line, &block.bytes);
-            in_parts(lines.map(Ok), fold)
-        }
-        Piece::Records { source, first, block } => {
-            let numbered = (first..).zip(block.lines());
-            let lines = numbered.map(|(at, decoded)| match decoded {
-                Ok(decoded) => Ok(blocks::line(&source, at, decoded)),
-                Err(fault) => Err(broken(&source, at, io::Error::other(fault))),
-            });
-            in_parts(lines, fold)
-        }
-        Piece::Broken(error) => Err(error),
-    }
-}
-
-/// Folds all lines before the first error.
-fn in_parts<'a>(
-    lines: impl Iterator<Item = Result<Line<'a>, Error>>,
-    fold: &mut impl FnMut(&[Line<'_>]) -> Result<(), Error>,
-) -> Result<u64, Error> {
-    let (mut part, mut count) = (Vec::with_capacity(LINES_AT_ONCE), 0);
-    for line in lines {
-        match line {
-            Ok(line) => part.push(line),
-            Err(error) => {
-                fold(&part)?;
-                return Err(error);
+    let mut fault = None;
+    let pieces: Vec<Piece> =
+        pieces.map_while(|it| it.map_err(|it| fault = Some(it)).ok()).collect();
+    let mut parts: Vec<Part<'_>> = pieces.iter().map(Part::new).collect();
+    let (mut parts, mut count) = (&mut parts[..], 0);
+    while !parts.is_empty() {
+        decode(parts);
+        // What follows a part that is not folded to its end has to wait.
+        let whole = parts.iter().take_while(|part| part.ended && part.fault.is_none()).count();
+        let ready = parts.len().min(whole + 1);
+        let lines: Vec<&[Line<'_>]> = parts[..ready].iter().map(|part| &*part.lines).collect();
+        count += lines.iter().map(|lines| lines.len() as u64).sum::<u64>();
+        fold(&lines)?;
+        parts = &mut parts[whole..];
+        if let Some(part) = parts.first_mut() {
+            part.lines.clear();
+            if let Some(fault) = part.fault.take() {
+                return Err(fault);
             }
         }
-        if part.len() == LINES_AT_ONCE {
-            count += part.len() as u64;
-            fold(&part)?;
-            part.clear();
+    }
+    fault.map_or(Ok(count), Err)
+}
+
+impl<'a> Part<'a> {
+    fn new(piece: &'a Piece) -> Part<'a> {
+        let rest: Box<dyn Iterator<Item = _> + Send> = match piece {
+            Piece::Text { source, block } => {
+                Box::new(blocks::lines(source, block.first_line, &block.bytes).map(Ok))
+            }
+            Piece::Records { source, blocks } => {
+                let numbered =
+                    blocks.iter().flat_map(|(first, block)| (*first..).zip(block.lines()));
+                Box::new(numbered.map(move |(at, decoded)| match decoded {
+                    Ok(decoded) => Ok(blocks::line(source, at, decoded)),
+                    Err(fault) => Err(broken(source, at, io::Error::other(fault))),
+                }))
+            }
+        };
+        Part { rest, lines: Vec::new(), ended: false, fault: None }
+    }
+
+    /// Decodes on, unless there are lines yet to be folded.
+    fn decode(&mut self) {
+        while !self.ended && self.lines.len() < LINES_AT_ONCE {
+            match self.rest.next() {
+                Some(Ok(line)) => self.lines.push(line),
+                Some(Err(fault)) => (self.fault, self.ended) = (Some(fault), true),
+                None => self.ended = true,
+            }
         }
     }
-    count += part.len() as u64;
-    fold(&part)?;
-    Ok(count)
 }
 
 /// Reads the logs one after the other. Ends early when nobody takes them any more.
-fn read_logs(logs: &[PathBuf], read: &Arc<AtomicU64>, to_fold: &SyncSender<Piece>) {
+fn read_logs(logs: &[PathBuf], read: &Arc<AtomicU64>, to_fold: &SyncSender<Result<Piece, Error>>) {
     let mut deal = |piece| to_fold.send(piece).is_ok();
     for path in logs {
         let whole = match source::open(path, read) {
             Ok(source) if source.is_avro => read_container(source, &mut deal),
             Ok(source) => read_text(source, &mut deal),
             Err(error) => {
-                deal(Piece::Broken(error));
+                deal(Err(error));
                 false
             }
         };
@@ -144,15 +181,15 @@ fn read_logs(logs: &[PathBuf], read: &Arc<AtomicU64>, to_fold: &SyncSender<Piece
 }
 
 /// True when the log was read to its end and all of it was taken.
-fn read_text(source: Source, deal: &mut impl FnMut(Piece) -> bool) -> bool {
+fn read_text(source: Source, deal: &mut impl FnMut(Result<Piece, Error>) -> bool) -> bool {
     let mut blocks = Blocks::new(source.bytes);
     loop {
         let piece = match blocks.next() {
             Ok(None) => return true,
-            Ok(Some(block)) => Piece::Text { source: source.name.clone(), block },
-            Err(cause) => Piece::Broken(broken(&source.name, blocks.next_line(), cause)),
+            Ok(Some(block)) => Ok(Piece::Text { source: own(&source.name), block }),
+            Err(cause) => Err(broken(&source.name, blocks.next_line(), cause)),
         };
-        let broken = matches!(piece, Piece::Broken(_));
+        let broken = piece.is_err();
         if !deal(piece) || broken {
             return false;
         }
@@ -160,30 +197,47 @@ fn read_text(source: Source, deal: &mut impl FnMut(Piece) -> bool) -> bool {
 }
 
 /// As `read_text`; a record's number stands for a line's.
-fn read_container(source: Source, deal: &mut impl FnMut(Piece) -> bool) -> bool {
-    let mut first = 1;
+fn read_container(source: Source, deal: &mut impl FnMut(Result<Piece, Error>) -> bool) -> bool {
+    let mut next = 1;
+    let fault = |next, fault| broken(&source.name, next, io::Error::other(fault));
     let mut container = match container::read(source.bytes) {
         Ok(container) => container,
-        Err(fault) => {
-            deal(Piece::Broken(broken(&source.name, first, io::Error::other(fault))));
+        Err(why) => {
+            deal(Err(fault(next, why)));
             return false;
         }
     };
     loop {
-        let piece = match container.next_block() {
-            Ok(None) => return true,
-            Ok(Some(block)) => {
-                let records = block.count() as u64;
-                first += records;
-                Piece::Records { source: source.name.clone(), first: first - records, block }
+        let (mut blocks, mut bytes, mut end) = (Vec::new(), 0, None);
+        while bytes < RECORDS_BYTES && end.is_none() {
+            match container.next_block() {
+                Ok(Some(block)) => {
+                    let first = next;
+                    next += block.count() as u64;
+                    bytes += block.bytes();
+                    blocks.push((first, block));
+                }
+                Ok(None) => end = Some(Ok(())),
+                Err(why) => end = Some(Err(fault(next, why))),
             }
-            Err(fault) => Piece::Broken(broken(&source.name, first, io::Error::other(fault))),
-        };
-        let broken = matches!(piece, Piece::Broken(_));
-        if !deal(piece) || broken {
+        }
+        if !deal(Ok(Piece::Records { source: own(&source.name), blocks })) {
             return false;
         }
+        match end {
+            None => {}
+            Some(Ok(())) => return true,
+            Some(Err(fault)) => {
+                deal(Err(fault));
+                return false;
+            }
+        }
     }
+}
+
+/// A piece's own copy: threads that count the uses of one would wait for each other.
+fn own(name: &str) -> Arc<str> {
+    Arc::from(name)
 }
 
 fn broken(source: &str, at: u64, cause: io::Error) -> Error {

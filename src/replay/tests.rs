@@ -29,16 +29,22 @@ fn log() -> Vec<u8> {
     bytes
 }
 
-fn replayed(folder: &Path, logs: &[&str]) -> (Vec<u8>, Vec<u8>, Summary) {
+fn replayed(folder: &Path, logs: &[&str], threads: usize) -> (Vec<u8>, Vec<u8>, Summary) {
     let options = Options {
         logs: logs.iter().map(|name| folder.join(name)).collect(),
         decisions: Some(folder.join("decisions")),
         totals: Some(folder.join("totals")),
         dedup_minutes: 10,
+        threads,
     };
     let summary = run(&options, &Stopped).expect("a replay");
     let read = |name| std::fs::read(folder.join(name)).expect("an output");
     (read("decisions"), read("totals"), summary)
+}
+
+/// By one state.
+fn folded(log: &[u8], name: &str) -> Folded {
+    fold_bytes(log, name, 10, 1).expect("a thread")
 }
 
 #[test]
@@ -46,7 +52,7 @@ fn all_ways_to_pack_a_log_give_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = log();
     let write = |bytes: &[u8]| std::fs::write(folder.path().join("log"), bytes).expect("a file");
-    let expected = fold_bytes(&log, &folder.path().join("log").display().to_string(), 10);
+    let expected = folded(&log, &folder.path().join("log").display().to_string());
     assert!(expected.summary.events > 19_000, "{}", expected.summary);
     assert!(expected.summary.decisions.lifted > 0, "{}", expected.summary);
     assert!(expected.summary.rejects.all() > 0, "{}", expected.summary);
@@ -59,10 +65,12 @@ fn all_ways_to_pack_a_log_give_the_same_bytes() {
     let zstd = [packed(head), packed(tail)].concat();
     for bytes in [log.clone(), gzip.finish().expect("memory"), zstd] {
         write(&bytes);
-        let (decisions, totals, summary) = replayed(folder.path(), &["log"]);
-        assert!(decisions == expected.decisions);
-        assert!(totals == expected.totals);
-        assert_eq!(summary, expected.summary);
+        for threads in 1..=3 {
+            let (decisions, totals, summary) = replayed(folder.path(), &["log"], threads);
+            assert!(decisions == expected.decisions, "{threads} threads");
+            assert!(totals == expected.totals, "{threads} threads");
+            assert_eq!(summary, expected.summary);
+        }
     }
 }
 
@@ -90,9 +98,9 @@ fn a_container_gives_the_decisions_of_the_same_lines() {
     }
     let path = folder.path().join("log");
     std::fs::write(&path, writer.finish().expect("memory")).expect("a file");
-    let expected = fold_bytes(&text, &path.display().to_string(), 10);
+    let expected = folded(&text, &path.display().to_string());
     assert!(expected.summary.decisions.all() > 100, "{}", expected.summary);
-    let (decisions, totals, summary) = replayed(folder.path(), &["log"]);
+    let (decisions, totals, summary) = replayed(folder.path(), &["log"], 2);
     assert!(totals == expected.totals);
     assert_eq!(summary, expected.summary);
     assert!(decisions == expected.decisions);
@@ -105,8 +113,8 @@ fn several_logs_are_folded_as_one() {
     let middle = log.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
     std::fs::write(folder.path().join("a"), &log[..middle]).expect("a file");
     std::fs::write(folder.path().join("b"), &log[middle..]).expect("a file");
-    let (_, totals, summary) = replayed(folder.path(), &["a", "b"]);
-    let expected = fold_bytes(&log, "whole", 10);
+    let (_, totals, summary) = replayed(folder.path(), &["a", "b"], 2);
+    let expected = folded(&log, "whole");
     assert!(totals == expected.totals);
     assert_eq!(summary, expected.summary);
 }
@@ -121,6 +129,7 @@ fn a_cut_archive_is_an_error_with_its_place_after_all_lines_before_it() {
         decisions: Some(folder.path().join("decisions")),
         totals: None,
         dedup_minutes: 10,
+        threads: 2,
     };
     let error = run(&options, &Stopped).expect_err("a broken archive").to_string();
     let place = format!("could not read {}:", folder.path().join("log").display());
@@ -137,6 +146,7 @@ fn outputs_are_kept_apart_from_logs_and_from_each_other() {
         decisions: Some(PathBuf::from(decisions)),
         totals: Some(PathBuf::from(totals)),
         dedup_minutes: 10,
+        threads: 2,
     };
     assert!(matches!(run(&options("-", "-"), &Stopped), Err(Error::SamePlace(_))));
     let other_name = folder.path().join(".").join("log").display().to_string();
@@ -149,7 +159,7 @@ fn a_line_that_is_too_long_is_rejected_and_the_rest_goes_on() {
     let mut log = b"{\"type\":\"tick\",\"now\":\"2024-08-20T00:00:00Z\"}\n".to_vec();
     log.extend(std::iter::repeat_n(b'x', LINE_BYTES_MAX + 1));
     log.extend_from_slice(b"\n{\"type\":\"tick\",\"now\":\"2024-08-20T00:00:01Z\"}");
-    let folded = fold_bytes(&log, "log", 10);
+    let folded = folded(&log, "log");
     assert_eq!((folded.summary.lines, folded.summary.ticks), (3, 2));
     assert_eq!(folded.summary.rejects.undecodable, 1);
     let decisions = String::from_utf8(folded.decisions).expect("JSON");

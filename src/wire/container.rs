@@ -195,6 +195,12 @@ impl Block {
         self.count
     }
 
+    /// Bytes of the records, unpacked.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     #[must_use]
     pub fn lines(&self) -> BlockLines<'_> {
         BlockLines {

@@ -185,6 +185,9 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u16).range(1..=1440))]
     pub dedup_minutes: u16,
+    /// Threads that fold, each some of the accounts; without it one for each core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
     /// End with exit code 3 if a line was rejected
     #[arg(long)]
     pub strict: bool,

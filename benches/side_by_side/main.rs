@@ -97,6 +97,7 @@ fn main() {
         }
     }
     let stage = Stage::start();
+    throughput::warm_up(&stage, scale);
     let mut table = Table::new();
     for (name, part) in PARTS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {

@@ -23,6 +23,7 @@ use crate::traffic;
 pub const PROFILES: u32 = 100_000;
 pub const LIMITS_PER_ACCOUNT: u32 = 4;
 pub const PARTITIONS: i32 = 4;
+const WARM_UP_RUNS: usize = 3;
 
 /// The traffic that readers are compared on.
 pub fn options(scale: Scale) -> Options {
@@ -71,6 +72,16 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
         table.row("  its start to its first record", of(|run| run.seconds_to_first), "s");
         table.row("  its processor time, all threads", of(|run| run.cpu_us_per_line), "µs/line");
         table.row("  its memory at most", of(|run| run.memory_bytes) / 1e6, "MB");
+    }
+}
+
+/// Lets the broker do all that is measured until it has compiled its own code: it takes a fifth of
+/// two cores for that at first.
+pub fn warm_up(stage: &Stage, scale: Scale) {
+    let topics = filled(stage, "warm-up", PARTITIONS, &options(scale), true);
+    for run in 0..WARM_UP_RUNS {
+        drain(stage, &topics);
+        fold(stage, &format!("warm-up-{run}"), &topics, Settings::default());
     }
 }
 

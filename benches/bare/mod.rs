@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
-use tollgate::fold::event::{BilledEvent, Input, Line};
+use tollgate::fold::event::{BilledEvent, Line};
 
 /// Names to numbers, and a total a scope and window: keys of 16 bytes, sums of 64 bits.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Bare {
     }
 
     pub fn line(&mut self, line: &Line<'_>) {
-        if let Input::Billed(event) = &line.input {
+        if let Some(event) = line.billed() {
             self.event(event);
         }
     }

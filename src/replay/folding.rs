@@ -77,7 +77,8 @@ impl Folding<'_> {
     pub fn totals(&self) -> Vec<Total> {
         let states = self.shares.par_iter();
         let sorted = states.map(|share| share.state.totals());
-        let mut totals = self.pool.install(|| sorted.collect::<Vec<_>>()).concat();
+        let of_shares = self.pool.install(|| sorted.collect::<Vec<_>>());
+        let mut totals: Vec<Total> = of_shares.into_iter().flatten().collect();
         // Stable sorting merges what is sorted in pieces.
         totals.sort_by(|a, b| a.order().cmp(&b.order()));
         totals

@@ -44,10 +44,12 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     for (avro, format) in [(true, "Avro"), (false, "JSON")] {
         let name = format!("throughput-{}", format.to_lowercase());
         let topics = filled(stage, &name, PARTITIONS, &options(scale), avro);
-        let (mut drained, mut bare, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut drained, mut runs) = (Vec::new(), Vec::new());
+        let (mut bare, mut bare_with_ids) = (Vec::new(), Vec::new());
         for round in 0..scale.rounds {
             drained.push(drain(stage, &topics));
-            bare.push(bare_fold(stage, &topics));
+            bare.push(bare_fold(stage, &topics, Bare::default));
+            bare_with_ids.push(bare_fold(stage, &topics, Bare::with_ids));
             let name = format!("throughput-{format}-{round}");
             runs.push(fold(stage, &name, &topics, Settings::default()));
         }
@@ -59,6 +61,8 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
         table.beside_drain(format!("bare drain, {format}"), drained, "records/s");
         let what = format!("bare hash fold of it, two threads, {format}");
         table.beside_drain(what, median(bare), "records/s");
+        let what = format!("the same that counts no id twice, {format}");
+        table.beside_drain(what, median(bare_with_ids), "records/s");
         table.beside_drain(format!("tollgate run, {format}"), folded, "lines/s");
         if !avro {
             table.compared(
@@ -92,11 +96,11 @@ pub fn drain(stage: &Stage, topics: &Topics) -> f64 {
 
 /// Records per second of two threads that decode what they read and add it up in a hash map each:
 /// what any fold on these cores, broker beside, would have to beat. It keeps nothing on disk.
-fn bare_fold(stage: &Stage, topics: &Topics) -> f64 {
+fn bare_fold(stage: &Stage, topics: &Topics, new: fn() -> Bare) -> f64 {
     let half = topics.partitions / 2;
     let thread = |partitions| {
         let decoder = Decoder::new(&wire::Options::default()).unwrap();
-        let mut totals = Bare::default();
+        let mut totals = new();
         let read = read(stage, topics, partitions, |bytes| {
             if let Input::Billed(event) = decoder.decode_billed(bytes).unwrap().input {
                 totals.event(&event);

@@ -8,12 +8,12 @@ use tollgate::engine::options::Options;
 use tollgate::store::memory::{Disk, MemoryStore};
 use tollgate::time::{Clock as _, Millis};
 
-/// Events of so many profiles, one each, a millisecond apart.
-fn produce_profiles(topics: &MemoryTopics, clock: &HandClock, profiles: usize) {
+/// Events of so many profiles of an account, one each, a millisecond apart.
+fn produce_profiles(topics: &MemoryTopics, clock: &HandClock, account: &str, profiles: usize) {
     for profile in 0..profiles {
         let at = Millis(clock.now().0.max(1_724_181_428_918) + 1);
         let line = format!(
-            r#"{{"type":"billed","event_id":"{at}","account_id":"acme","feature":"sms",
+            r#"{{"type":"billed","event_id":"{at}","account_id":"{account}","feature":"sms",
             "profile_id":"p{profile}","cost":"0.01","occurred_at":"{at}"}}"#
         );
         produce(topics, clock, line.as_bytes());
@@ -56,9 +56,34 @@ fn a_memory_full_of_changes_is_written_before_its_time() {
         let options =
             Options { batch_lines_max, checkpoint_lines_max, memory_bytes_max, ..options("a") };
         let mut partition = open(options, &topics, &clock, store);
-        produce_profiles(&topics, &clock, 1_500);
+        produce_profiles(&topics, &clock, "acme", 1_500);
         settle(&mut partition);
         assert_eq!(partition.stored().is_some(), written, "a budget of {memory_bytes_max}");
+    }
+}
+
+/// Writers of all partitions at once would take the cores from the fold.
+#[test]
+fn partitions_take_turns() {
+    const PARTITIONS: u32 = 4;
+    for partition in 0..PARTITIONS {
+        let (topics, clock) = (MemoryTopics::default(), HandClock::default());
+        let store = MemoryStore::open(Disk::default(), partition);
+        let checkpoint_lines_max = 1_000_000;
+        let options =
+            Options { partition, partitions: PARTITIONS, checkpoint_lines_max, ..options("a") };
+        let turn_ms = options.checkpoint_interval_ms / i64::from(PARTITIONS);
+        let own = |account: &String| options.partitioner.place(account, PARTITIONS) == partition;
+        let account = (0..).map(|number| format!("a{number}")).find(own).unwrap();
+        let mut owned = open(options, &topics, &clock, store);
+        produce_profiles(&topics, &clock, &account, 1);
+        settle(&mut owned);
+        let due = Millis(clock.now().0 + turn_ms * i64::from(PARTITIONS - partition));
+        for (at, written) in [(Millis(due.0 - 1), false), (due, true)] {
+            clock.set(at);
+            settle(&mut owned);
+            assert_eq!(owned.stored().is_some(), written, "{partition} at {at}");
+        }
     }
 }
 
@@ -77,11 +102,11 @@ fn a_checkpoint_under_load_keeps_up_with_the_fold() {
     };
     let mut partition = open(options, &topics, &clock, store);
     // 2,000 scopes are 32 slices of 64.
-    produce_profiles(&topics, &clock, 2_000);
+    produce_profiles(&topics, &clock, "acme", 2_000);
     let mut turns = 0;
     while partition.stored().is_none() {
         partition.turn().expect("nothing outside fails");
-        produce_profiles(&topics, &clock, 512);
+        produce_profiles(&topics, &clock, "acme", 512);
         turns += 1;
         assert!(turns < 24, "not written after {turns} turns");
     }

@@ -6,7 +6,7 @@ use super::batch::LINES_AT_ONCE;
 use super::intake::Folded;
 use super::options::Options;
 use crate::fault_point;
-use crate::fold::{Clockwork, Counts, Epoch, Row, State};
+use crate::fold::{Clockwork, Counts, Epoch, Row, State, Tallies};
 use crate::journal::{Hash, Tip};
 use crate::store::{BlockRow, Checkpoint, Position, Retention};
 use crate::time::{Day, Millis, Month};
@@ -31,8 +31,8 @@ struct Frozen {
     tip: Option<Tip>,
     epoch: Epoch,
     rows: Vec<Row>,
-    /// All rows are in it.
-    gathered: bool,
+    /// Once all is gathered.
+    tallies: Option<Tallies>,
     clockwork: Clockwork,
     folded: (Folded, Folded),
 }
@@ -40,6 +40,8 @@ struct Frozen {
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     interval_us: i64,
+    /// So much sooner the first one comes: partitions take turns.
+    sooner_us: i64,
     lines_max: u64,
     gathered_at_once: usize,
     memory_bytes_max: usize,
@@ -59,8 +61,12 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     pub fn new(options: &Options) -> Checkpoints {
+        let interval_us = options.checkpoint_interval_ms.saturating_mul(1_000);
+        let partitions = i64::from(options.partitions.max(1));
+        let turn = i64::from(options.partition) % partitions;
         Checkpoints {
-            interval_us: options.checkpoint_interval_ms.saturating_mul(1_000),
+            interval_us,
+            sooner_us: interval_us / partitions * turn,
             lines_max: options.checkpoint_lines_max as u64,
             gathered_at_once: options.gathered_at_once.max(1),
             memory_bytes_max: options.memory_bytes_max,
@@ -109,7 +115,7 @@ impl Checkpoints {
         folded: (Folded, Folded),
         micros: i64,
     ) {
-        let last_us = *self.last_us.get_or_insert(micros);
+        let last_us = *self.last_us.get_or_insert(micros - self.sooner_us);
         let due = self.lines >= self.lines_max
             || micros - last_us >= self.interval_us
             || self.is_full_of_changes(state);
@@ -163,9 +169,8 @@ impl Checkpoints {
         fault_point::reach("checkpoint.frozen");
         self.lines = 0;
         let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
-        let gathered = false;
-        let frozen = Frozen { seq, hash, tip: None, epoch, rows, gathered, clockwork, folded };
-        self.frozen = Some(frozen);
+        let (tip, tallies) = (None, None);
+        self.frozen = Some(Frozen { seq, hash, tip, epoch, rows, tallies, clockwork, folded });
     }
 
     /// Gathers some more of what is frozen, and the more of it the more was folded meanwhile: or a
@@ -178,14 +183,14 @@ impl Checkpoints {
     }
 
     fn gather(&mut self, most: usize, state: &mut State) -> bool {
-        let Some(frozen) = self.frozen.as_mut().filter(|frozen| !frozen.gathered) else {
+        let Some(frozen) = self.frozen.as_mut().filter(|frozen| frozen.tallies.is_none()) else {
             return false;
         };
-        frozen.gathered = state.gather(most, |row| frozen.rows.push(row));
-        if frozen.gathered {
+        frozen.tallies = state.gather(most, |row| frozen.rows.push(row));
+        if frozen.tallies.is_some() {
             fault_point::reach("checkpoint.gathered");
         }
-        !frozen.gathered
+        frozen.tallies.is_none()
     }
 
     /// A record has joined the valid chain.
@@ -205,9 +210,10 @@ impl Checkpoints {
         blocks: impl FnOnce() -> Vec<(String, Option<BlockRow>)>,
     ) -> Option<Checkpoint> {
         let frozen = self.frozen.take_if(|frozen| {
-            frozen.gathered && frozen.tip.is_some() && published_through >= Some(frozen.seq)
+            let whole = frozen.tallies.is_some() && frozen.tip.is_some();
+            whole && published_through >= Some(frozen.seq)
         })?;
-        let tip = frozen.tip?;
+        let (tip, tallies) = (frozen.tip?, frozen.tallies?);
         self.submitted = Some(tip.clone());
         let now = frozen.clockwork.now.unwrap_or(Millis(0));
         let retention = Retention {
@@ -223,7 +229,7 @@ impl Checkpoints {
             commands_latest: commands.latest,
         };
         let (epoch, rows) = (frozen.epoch, frozen.rows);
-        Some(Checkpoint { epoch, position, rows, blocks: blocks(), retention })
+        Some(Checkpoint { epoch, position, rows, tallies, blocks: blocks(), retention })
     }
 
     /// The submitted checkpoint is on disk: rows beyond the memory budget may go.

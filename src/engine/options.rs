@@ -16,8 +16,8 @@ pub struct Options {
     pub checkpoint_interval_ms: i64,
     /// Lines folded since the last checkpoint at which the next is due before its time.
     pub checkpoint_lines_max: usize,
-    /// Scopes whose totals are gathered for a checkpoint in one turn, and as many for each 256
-    /// lines folded in it: the fold goes on in between.
+    /// Scopes and sliding groups that are gathered for a checkpoint in one turn, and as many for
+    /// each 256 lines folded in it: the fold goes on in between.
     pub gathered_at_once: usize,
     /// Bytes of memory for this partition's evictable rows, as estimated from their number.
     pub memory_bytes_max: usize,

@@ -212,6 +212,7 @@ impl State {
             self.conclude(&ground, looked, out);
             self.forget_timer(number, group, at);
         }
+        self.keep_slidings(number);
         let limit = self.displace_limit(number);
         self.slidings.remove(number);
         self.distincts.remove(number);

@@ -17,7 +17,7 @@ use crate::time::Day;
 pub struct LimitNumber(pub u32);
 
 /// The recipients that one sender reached in one UTC day (O4).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Distinct {
     /// First 16 bytes of the SHA-256 of each recipient.
     members: HashSet<u128, FixedState>,
@@ -57,11 +57,13 @@ pub(super) struct Groups<G, V> {
     /// By the limit's number.
     tables: Vec<Option<Box<Table<G, V>>>>,
     epoch: Epoch,
+    /// The first table whose closed epoch is yet to be gathered.
+    gathered_to: usize,
 }
 
-impl<G: Clone + Eq + Hash + Ord, V: Default> Groups<G, V> {
+impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
     pub fn new() -> Self {
-        Groups { tables: Vec::new(), epoch: 1 }
+        Groups { tables: Vec::new(), epoch: 1, gathered_to: 0 }
     }
 
     fn of(&self, limit: LimitNumber) -> Option<&Table<G, V>> {
@@ -103,6 +105,35 @@ impl<G: Clone + Eq + Hash + Ord, V: Default> Groups<G, V> {
     pub fn remove(&mut self, limit: LimitNumber) {
         if let Some(table) = self.tables.get_mut(limit.0 as usize) {
             *table = None;
+        }
+    }
+
+    /// Closes the epoch of every table.
+    pub fn close(&mut self) {
+        self.tables.iter_mut().flatten().for_each(|table| table.close());
+        self.epoch += 1;
+        self.gathered_to = 0;
+    }
+
+    /// As `Table::gather`, one table after the other.
+    pub fn gather(&mut self, most: usize, mut write: impl FnMut(LimitNumber, &G, V)) -> usize {
+        let mut left = most;
+        while left > 0
+            && let Some(table) = self.tables.get_mut(self.gathered_to)
+        {
+            let number = LimitNumber(self.gathered_to as u32);
+            if let Some(table) = table {
+                left = table.gather(left, |group, value| write(number, group, value));
+            }
+            self.gathered_to += usize::from(left > 0);
+        }
+        left
+    }
+
+    /// Gathers what is left of one limit's.
+    pub fn gather_of(&mut self, limit: LimitNumber, write: impl FnMut(&G, V)) {
+        if let Some(Some(table)) = self.tables.get_mut(limit.0 as usize) {
+            table.gather(usize::MAX, write);
         }
     }
 

@@ -18,6 +18,7 @@ use super::scope_key::ScopeKey;
 use super::sliding::Sliding;
 use super::state::{Account, Counts, State, scope_key};
 use super::table::Epoch;
+use super::tallies::Tallies;
 use super::tally::{AccountNumber, Calendar, Tally};
 use super::timer::{TIMERS_PER_RECORD_MAX, Timer};
 use crate::time::Millis;
@@ -48,7 +49,25 @@ pub struct TallyRef {
     pub window: Calendar,
 }
 
-/// One changed row, as a checkpoint writes it; `None` means that it goes.
+/// The same, borrowed; the account's own scope has the empty id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TallyKey<'a> {
+    pub account: AccountNumber,
+    pub kind: ScopeKind,
+    pub id: &'a str,
+    pub window: Calendar,
+}
+
+impl TallyRef {
+    #[must_use]
+    pub fn key(&self) -> TallyKey<'_> {
+        let id = self.scope.id.as_deref().unwrap_or("");
+        TallyKey { account: self.account, kind: self.scope.kind, id, window: self.window }
+    }
+}
+
+/// One changed row, as a checkpoint writes it; `None` means that it goes. Tallies are beside them,
+/// in one piece.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
     Account {
@@ -67,10 +86,6 @@ pub enum Row {
         limit_id: CompactString,
         group: CompactString,
         at: Option<Millis>,
-    },
-    Tally {
-        key: TallyRef,
-        tally: Tally,
     },
     Sliding {
         limit: LimitRef,
@@ -142,18 +157,12 @@ impl State {
         self.counts = clockwork.counts;
     }
 
-    /// Closes the epoch: gives every row changed in it to `write`, and the epoch's number.
-    pub fn freeze(&mut self, mut write: impl FnMut(Row)) -> Epoch {
-        let epoch = self.close(&mut write);
-        self.gather(usize::MAX, write);
-        epoch
-    }
-
     /// Closes the epoch, and gives its number and the rows changed in it to `write`, but for
-    /// tallies: those are many, and are gathered.
+    /// tallies and sliding groups: those are many, and are gathered.
     pub fn close(&mut self, mut write: impl FnMut(Row)) -> Epoch {
         let epoch = self.scopes.epoch();
         self.scopes.close();
+        self.slidings.close();
         let changed = std::mem::take(&mut self.changed);
         for (account, limit_id, created) in changed.dropped {
             write(Row::GroupsDropped { limit: LimitRef { account, limit_id, created } });
@@ -181,23 +190,34 @@ impl State {
             let at = limit.and_then(|limit| limit.timers.get(&group).copied());
             write(Row::Timer { account, limit_id, group, at });
         }
-        self.freeze_tables(&mut write);
+        self.freeze_distincts(&mut write);
         self.dedup.freeze(|minute, index, packed| write(Row::Dedup { minute, index, packed }));
         epoch
     }
 
-    /// Gives the tallies of `most` more scopes to `write`, as they were when the epoch was closed;
-    /// whether those were all. The fold may go on between two calls.
-    pub fn gather(&mut self, most: usize, mut write: impl FnMut(Row)) -> bool {
-        self.scopes.gather(most, |(key, tally)| write(Row::Tally { key, tally }))
+    /// Gathers `most` more sliding groups and scopes, as they were when the epoch was closed: gives
+    /// the groups to `write`, and the tallies of all scopes, once, when there are no more. The fold
+    /// may go on between two calls.
+    pub fn gather(&mut self, most: usize, mut write: impl FnMut(Row)) -> Option<Tallies> {
+        self.kept.drain(..).for_each(&mut write);
+        let limits = &self.limits;
+        let left = self.slidings.gather(most, |number, group, sliding| {
+            let limit = limit_ref(limits.get(number).expect("groups go with their limit"));
+            write(Row::Sliding { limit, group: group.clone(), sliding });
+        });
+        if left == 0 { None } else { self.scopes.gather(left) }
     }
 
-    fn freeze_tables(&mut self, write: &mut impl FnMut(Row)) {
-        let limits = &self.limits;
-        self.slidings.freeze(|number, group, sliding| {
-            let limit = limit_ref(limits.get(number).expect("groups go with their limit"));
-            write(Row::Sliding { limit, group: group.clone(), sliding: sliding.clone() });
+    /// Before a limit goes with its groups: what changed in the closed epoch is yet to be written.
+    pub(super) fn keep_slidings(&mut self, number: LimitNumber) {
+        let limit = limit_ref(self.limit(number));
+        self.slidings.gather_of(number, |group, sliding| {
+            self.kept.push(Row::Sliding { limit: limit.clone(), group: group.clone(), sliding });
         });
+    }
+
+    fn freeze_distincts(&mut self, write: &mut impl FnMut(Row)) {
+        let limits = &self.limits;
         self.distincts.freeze(|number, key, row| {
             let limit = limit_ref(limits.get(number).expect("groups go with their limit"));
             let members = std::mem::take(&mut row.fresh);
@@ -467,6 +487,13 @@ mod tests {
         state.fold_line(&line(json), &mut Vec::new());
     }
 
+    /// As if a checkpoint were written, whose epoch it gives.
+    fn freeze(state: &mut State) -> Epoch {
+        let epoch = state.close(|_| ());
+        state.gather(usize::MAX, |_| ()).expect("all at once");
+        epoch
+    }
+
     /// The store is asked for what it may have and memory lacks, and for nothing else.
     #[test]
     fn rows_are_needed_once_some_were_let_go() {
@@ -478,7 +505,7 @@ mod tests {
         let needs = |state: &State| state.needs(&[line(&next)], Millis(0)).len();
         let mut state = State::new(10);
         fold(&mut state, &first);
-        let written = state.freeze(|_| ());
+        let written = freeze(&mut state);
         assert_eq!((state.evict(0, Epoch::MAX), needs(&state)), (0, 0), "all is in memory");
         // Account and feature: the new day, and the month that it shares with the day before.
         assert_eq!((state.evict(written, Epoch::MAX), needs(&state)), (4, 4));
@@ -489,6 +516,44 @@ mod tests {
         restored.restore_clockwork(state.clockwork());
         let acme = restored.restore_account(AccountNumber(0), "acme".into(), 0, Vec::new());
         assert_eq!((acme, needs(&restored)), (Ok(()), 4));
+    }
+
+    /// A restart from the checkpoint folds again what came between its epoch and the removal, and
+    /// the limit counts there.
+    #[test]
+    fn groups_of_a_limit_that_goes_before_they_are_gathered_are_written() {
+        let mut state = State::new(10);
+        let at = "2024-08-20T12:00:00Z";
+        let head = format!(r#""account_id":"acme","issued_at":"{at}""#);
+        let limit = r#""limit":{"limit_id":"own","scope":{"kind":"recipient"},
+            "measure":"requests","window":"PT1H","amount":"9"}"#;
+        fold(&mut state, &format!(r#"{{"type":"limit_set","command_id":"c",{head},{limit}}}"#));
+        for recipient in ["+1", "+2", "+3"] {
+            fold(
+                &mut state,
+                &format!(
+                    r#"{{"event_id":"{recipient}","account_id":"acme","feature":"sms",
+                    "recipient":"{recipient}","cost":"0.01","occurred_at":"{at}"}}"#
+                ),
+            );
+        }
+        state.close(|_| ());
+        let mut groups = Vec::new();
+        let mut write = |row| match row {
+            Row::Sliding { limit, group, sliding } => {
+                groups.push((limit.limit_id, group, sliding.total(Millis(0))));
+            }
+            other => panic!("{other:?}"),
+        };
+        assert!(state.gather(1, &mut write).is_none());
+        fold(
+            &mut state,
+            &format!(r#"{{"type":"limit_removed","command_id":"d",{head},"limit_id":"own"}}"#),
+        );
+        assert!(state.gather(1_000, &mut write).is_some());
+        groups.sort();
+        let expected = ["+1", "+2", "+3"].map(|group| ("own".into(), group.into(), 1));
+        assert_eq!(groups, expected);
     }
 
     /// O3: from the forgotten minute on the store keeps ids.
@@ -532,7 +597,7 @@ mod tests {
         assert_eq!(state.rows(), (1 + 2 + 1, 6 + 2, 3));
         assert_eq!((state.sequence("acme"), state.sequence("globex")), (1, 0), "block records");
         assert_eq!(state.evict(0, Epoch::MAX), 0, "the store has nothing yet");
-        let written = state.freeze(|_| ());
+        let written = freeze(&mut state);
         assert_eq!(state.evict(written, Epoch::MAX), 8);
         assert_eq!(state.rows(), (4, 0, 3));
     }

@@ -72,8 +72,15 @@ impl Id<&str> {
 impl Id<CompactString> {
     pub fn text(&self) -> CompactString {
         match self {
-            Id::Uuid(bytes) => uuid_text(*bytes),
+            Id::Uuid(bytes) => UuidText::default().of(*bytes).into(),
             Id::Text(text) => text.clone(),
+        }
+    }
+
+    pub fn as_str(&self) -> Id<&str> {
+        match self {
+            Id::Uuid(bytes) => Id::Uuid(*bytes),
+            Id::Text(text) => Id::Text(text),
         }
     }
 
@@ -117,9 +124,19 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-fn uuid_text(bytes: [u8; 16]) -> CompactString {
-    let mut text = [0; Hyphenated::LENGTH];
-    CompactString::from(&*Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut text))
+/// Room for the canonical spelling of one UUID after the other.
+pub(super) struct UuidText([u8; Hyphenated::LENGTH]);
+
+impl Default for UuidText {
+    fn default() -> UuidText {
+        UuidText([0; Hyphenated::LENGTH])
+    }
+}
+
+impl UuidText {
+    pub fn of(&mut self, bytes: [u8; 16]) -> &str {
+        Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut self.0)
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +156,7 @@ mod tests {
     fn a_canonical_uuid_is_taken_by_its_bytes_and_shown_as_it_was() {
         let bytes = Uuid::try_parse(UUID).expect("a UUID").into_bytes();
         assert_eq!(canonical_uuid(UUID), Some(bytes));
-        assert_eq!(uuid_text(bytes), UUID);
+        assert_eq!(UuidText::default().of(bytes), UUID);
     }
 
     /// Two names never share a key: other spellings, and what is no UUID, stay texts.

@@ -116,6 +116,10 @@ impl ScopeRow {
         Scope { kind: self.kind, id: named.then(|| self.id.text()) }
     }
 
+    pub fn key(&self) -> ScopeKey<'_> {
+        ScopeKey { account: self.account, kind: self.kind, id: self.id.as_str() }
+    }
+
     pub fn is(&self, key: &ScopeKey<'_>) -> bool {
         self.id.is(&key.id) && self.account == key.account && self.kind == key.kind
     }

@@ -6,21 +6,21 @@ use std::hint::black_box;
 
 use hashbrown::HashTable;
 
-use super::rows::TallyRef;
 use super::scope_key::{ScopeKey, Slot};
 use super::scope_row::ScopeRow;
 use super::table::Epoch;
+use super::tallies::Tallies;
 use super::tally::{Calendar, Tally};
 use super::watch::Watch;
 use crate::money::Money;
 use crate::time::{Day, Month};
 
+/// Most rows change in their newest day and month alone.
+const WINDOWS_PER_ROW: usize = 2;
+
 /// A row's place in memory: good until the next `evict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ScopeNumber(u32);
-
-/// A total as a checkpoint writes it.
-pub(super) type Frozen = (TallyRef, Tally);
 
 /// Rows of scopes, and which of them changed since the last checkpoint.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub(super) struct Scopes {
     /// Rows changed in the epoch before that are yet to be gathered, but for those that changed
     /// again since.
     closed: Vec<ScopeNumber>,
-    /// What changed in the epoch before, of rows that changed again before they were gathered.
-    saved: Vec<Frozen>,
+    /// What changed in the epoch before: gathered, or saved when its row changed again.
+    gathered: Tallies,
     epoch: Epoch,
     windows: usize,
 }
@@ -47,7 +47,7 @@ impl Scopes {
             free: Vec::new(),
             changed: Vec::new(),
             closed: Vec::new(),
-            saved: Vec::new(),
+            gathered: Tallies::default(),
             epoch: 1,
             windows: 0,
         }
@@ -130,7 +130,7 @@ impl Scopes {
         let row = &mut self.rows[number.0 as usize];
         if row.changes_first(self.epoch) {
             if !self.closed.is_empty() && row.gather(self.epoch - 1) {
-                self.saved.extend(frozen(row, self.epoch - 1));
+                freeze(row, self.epoch - 1, &mut self.gathered);
             }
             self.changed.push(number);
         }
@@ -159,20 +159,21 @@ impl Scopes {
         assert!(self.closed.is_empty(), "the epoch before is gathered");
         self.closed = std::mem::take(&mut self.changed);
         self.epoch += 1;
+        self.gathered = Tallies::with_capacity(self.closed.len() * WINDOWS_PER_ROW);
     }
 
-    /// Gives the changes of `most` more rows of the closed epoch to `write`; whether that was all.
-    pub fn gather(&mut self, most: usize, mut write: impl FnMut(Frozen)) -> bool {
-        self.saved.drain(..).for_each(&mut write);
+    /// Gathers the changes of `most` more rows of the closed epoch; gives them all, once, when
+    /// there are no more.
+    pub fn gather(&mut self, most: usize) -> Option<Tallies> {
         let epoch = self.epoch - 1;
         let rest = self.closed.len().saturating_sub(most);
         for number in self.closed.split_off(rest) {
             let row = &mut self.rows[number.0 as usize];
             if row.gather(epoch) {
-                frozen(row, epoch).for_each(&mut write);
+                freeze(row, epoch, &mut self.gathered);
             }
         }
-        self.closed.is_empty()
+        self.closed.is_empty().then(|| std::mem::take(&mut self.gathered))
     }
 
     /// Lets go of what the store has (not changed after `written`): of older windows, and of rows
@@ -205,10 +206,10 @@ impl Scopes {
     }
 }
 
-/// The windows of a row that changed in `epoch`.
-fn frozen(row: &ScopeRow, epoch: Epoch) -> impl Iterator<Item = Frozen> {
-    let key = |window| TallyRef { account: row.account, scope: row.scope(), window };
-    row.tallies_of(epoch).map(move |(window, tally)| (key(window), tally))
+/// Tells the windows of a row that changed in `epoch`.
+fn freeze(row: &ScopeRow, epoch: Epoch, into: &mut Tallies) {
+    let key = row.key();
+    row.tallies_of(epoch).for_each(|(window, tally)| into.push(&key, window, tally));
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::event::{Input, Line, Position, Reason, Refusal};
 use super::group::{DayGroup, Distinct, Groups, LimitNumber};
 use super::limit::{LimitSpec, Scope, ScopeKind};
 use super::limit_state::{Arming, Limit, Limits, Place, built_in};
+use super::rows::Row;
 use super::scope_key::ScopeKey;
 use super::scopes::{ScopeNumber, Scopes};
 use super::sliding::Sliding;
@@ -84,6 +85,8 @@ pub struct State {
     pub(super) timers: BTreeSet<Timer>,
     pub(super) dedup: Dedup,
     pub(super) changed: Changed,
+    /// Groups of the closed epoch whose limit went before they were gathered.
+    pub(super) kept: Vec<Row>,
     /// Every row is in memory: nothing was let go, or left in a store.
     pub(super) whole: bool,
     pub(super) builtin: Arc<LimitSpec>,
@@ -122,6 +125,7 @@ impl State {
             timers: BTreeSet::new(),
             dedup: Dedup::default(),
             changed: Changed::default(),
+            kept: Vec::new(),
             whole: true,
             builtin: Arc::new(built_in()),
             months: Months::default(),

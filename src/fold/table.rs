@@ -21,6 +21,19 @@ struct Row<V> {
     changed: Epoch,
     /// Epoch of the last use.
     used: Epoch,
+    /// What changed in that epoch was given to the checkpoint that closes it.
+    gathered: bool,
+}
+
+impl<V> Row<V> {
+    fn new(value: V, used: Epoch) -> Row<V> {
+        Row { value, changed: 0, used, gathered: false }
+    }
+
+    /// Whether what changed in `epoch`, which was closed, is yet to be gathered; from now on it is.
+    fn gather(&mut self, epoch: Epoch) -> bool {
+        self.changed == epoch && !std::mem::replace(&mut self.gathered, true)
+    }
 }
 
 /// Rows of one kind by key.
@@ -29,13 +42,19 @@ pub(super) struct Table<K, V> {
     rows: Map<K, Row<V>>,
     /// Keys changed in the present epoch, each once, in the order of their first change.
     changed: Vec<K>,
+    /// Keys changed in the epoch before whose rows are yet to be gathered, but for those that
+    /// changed again since.
+    closed: Vec<K>,
+    /// Those rows as they were.
+    saved: Vec<(K, V)>,
     epoch: Epoch,
 }
 
-impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone + Default> Table<K, V> {
     /// An empty table that joins others in their present epoch.
     pub fn at(epoch: Epoch) -> Self {
-        Table { rows: Map::default(), changed: Vec::new(), epoch }
+        let (rows, changed, closed, saved) = (Map::default(), Vec::new(), Vec::new(), Vec::new());
+        Table { rows, changed, closed, saved, epoch }
     }
 
     pub fn len(&self) -> usize {
@@ -58,11 +77,14 @@ impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
 
     /// The row to be changed, made if it is new.
     pub fn change(&mut self, key: &K) -> &mut V {
-        let new = Row { value: V::default(), changed: 0, used: self.epoch };
-        let row = self.rows.entry(key.clone()).or_insert(new);
+        let row = self.rows.entry(key.clone());
+        let row = row.or_insert_with(|| Row::new(V::default(), self.epoch));
         row.used = self.epoch;
         if row.changed != self.epoch {
-            row.changed = self.epoch;
+            if !self.closed.is_empty() && row.gather(self.epoch - 1) {
+                self.saved.push((key.clone(), row.value.clone()));
+            }
+            (row.changed, row.gathered) = (self.epoch, false);
             self.changed.push(key.clone());
         }
         &mut row.value
@@ -71,11 +93,33 @@ impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
     /// Puts a row of the store into memory; one that is there already is newer and stays.
     pub fn load(&mut self, key: K, value: V) {
         let epoch = self.epoch;
-        self.rows.entry(key).or_insert(Row { value, changed: 0, used: epoch });
+        self.rows.entry(key).or_insert(Row::new(value, epoch));
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.rows.keys()
+    }
+
+    /// Closes the epoch; what changed in it is then to be gathered, as it was at this moment.
+    pub fn close(&mut self) {
+        assert!(self.closed.is_empty(), "the epoch before is gathered");
+        self.closed = std::mem::take(&mut self.changed);
+        self.epoch += 1;
+    }
+
+    /// Gives `most` more changed rows of the closed epoch to `write`; how many of `most` are left
+    /// over, none before those were all.
+    pub fn gather(&mut self, most: usize, mut write: impl FnMut(&K, V)) -> usize {
+        self.saved.drain(..).for_each(|(key, value)| write(&key, value));
+        let rest = self.closed.len().saturating_sub(most);
+        let some = self.closed.split_off(rest);
+        for key in &some {
+            let row = self.rows.get_mut(key).expect("a changed row stays in memory");
+            if row.gather(self.epoch - 1) {
+                write(key, row.value.clone());
+            }
+        }
+        most - some.len()
     }
 
     /// Closes the epoch: its changed rows are given to `write`.
@@ -118,6 +162,30 @@ mod tests {
         *table.change(&7) += 1;
         table.load(7, 0);
         assert_eq!(frozen(&mut table), [(7, 71)], "the row in memory is newer than the store's");
+    }
+
+    /// The fold goes on between two slices: what it changes is told as it was.
+    #[test]
+    fn a_checkpoint_gets_what_was_there_when_its_epoch_closed() {
+        let mut table = Table::<u32, u64>::at(1);
+        for key in 0..4 {
+            *table.change(&key) = 10;
+        }
+        table.close();
+        let mut told = Vec::new();
+        for step in 0..5 {
+            // One that was gathered, perhaps, one that was not, and a new one.
+            for key in [step, 3 - step.min(3), 9] {
+                *table.change(&key) += 1;
+            }
+            let left = table.gather(1, |key, value| told.push((*key, value)));
+            assert_eq!(left, usize::from(step == 4));
+        }
+        told.sort_unstable();
+        assert_eq!(told, [0, 1, 2, 3].map(|key| (key, 10)));
+        let mut next = frozen(&mut table);
+        next.sort_unstable();
+        assert_eq!(next, [(0, 13), (1, 12), (2, 12), (3, 12), (4, 1), (9, 5)]);
     }
 
     /// A row goes when the store has it and nobody used it since; a changed row never does.

@@ -14,6 +14,11 @@ use super::{Checkpoint, Error};
 use crate::fault_point;
 use crate::fold::Epoch;
 
+/// Niceness of a thread that writes: a checkpoint may take longer, a block may not. Not so much
+/// that a partition which catches up never gets one.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 pub(super) struct Background {
     place: String,
     submits: Option<Sender<Box<Checkpoint>>>,
@@ -35,6 +40,7 @@ impl Background {
         let (tell, results) = channel();
         let place = raw.place().to_owned();
         let work = move || {
+            give_way();
             let mut writer = Writer::default();
             for checkpoint in taken {
                 let result = write(&mut writer, &*raw, partition, &checkpoint);
@@ -110,6 +116,12 @@ impl Background {
         let reason = "its writing thread has stopped".to_owned();
         Err(Error::Storage { place: self.place.clone(), act: "written", reason })
     }
+}
+
+/// Lets those who fold go first. A system that refuses has no thread the worse for it.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
 fn write(

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::bytes::{Fault, Reader, put_i32, put_i64, put_key_text, put_u32, put_u64};
 use crate::fold::limit::{Scope, ScopeKind};
-use crate::fold::{AccountNumber, Calendar, DayGroup, LimitRef, TallyRef};
+use crate::fold::{AccountNumber, Calendar, DayGroup, LimitRef, TallyKey, TallyRef};
 use crate::time::{Day, END, Month};
 
 /// Version of the layout of keys; a store of another one is refused. Values have their own.
@@ -83,7 +83,7 @@ pub(super) enum Key<'a> {
     Account(AccountNumber),
     Limit(AccountNumber, &'a str),
     Timer(AccountNumber, &'a str, &'a str),
-    Tally(&'a TallyRef),
+    Tally(TallyKey<'a>),
     Sliding(&'a LimitRef, &'a str),
     Member(&'a LimitRef, &'a DayGroup, u128),
     Arming(&'a LimitRef, &'a DayGroup),
@@ -128,11 +128,11 @@ impl Key<'_> {
                 put_key_text(limit_id, into);
                 into.extend_from_slice(group.as_bytes());
             }
-            Key::Tally(TallyRef { account, scope, window }) => {
-                put_window(*window, into);
+            Key::Tally(TallyKey { account, kind, id, window }) => {
+                put_window(window, into);
                 put_u32(account.0, into);
-                into.push(scope_number(scope.kind));
-                into.extend_from_slice(scope.id.as_deref().unwrap_or("").as_bytes());
+                into.push(scope_number(kind));
+                into.extend_from_slice(id.as_bytes());
             }
             Key::Sliding(limit, group) => {
                 put_limit(limit, into);

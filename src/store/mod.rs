@@ -30,7 +30,7 @@ pub use keys::Kind;
 pub use rewrite::rewritten;
 
 use crate::fault_point::Injected;
-use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State};
+use crate::fold::{Clockwork, Epoch, Loaded, Need, Row, State, Tallies};
 use crate::journal::Tip;
 use crate::time::{Day, Millis, Month};
 
@@ -61,6 +61,7 @@ pub struct Checkpoint {
     pub epoch: Epoch,
     pub position: Position,
     pub rows: Vec<Row>,
+    pub tallies: Tallies,
     /// Block rows by block_key; `None` goes.
     pub blocks: Vec<(String, Option<BlockRow>)>,
     pub retention: Retention,

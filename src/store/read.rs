@@ -125,7 +125,7 @@ pub(super) fn load(raw: &impl Raw, needs: &[Need]) -> Result<Vec<Loaded>, Error>
     let mut rows = Vec::new();
     for need in needs {
         match need {
-            Need::Tally(key) => wanted.push((Key::Tally(key).bytes(), need)),
+            Need::Tally(key) => wanted.push((Key::Tally(key.key()).bytes(), need)),
             Need::Sliding(limit, group) => {
                 wanted.push((Key::Sliding(limit, group).bytes(), need));
             }

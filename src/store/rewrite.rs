@@ -43,7 +43,7 @@ fn again(key: &[u8], value: &[u8], into: &mut Vec<u8>) -> Result<Vec<u8>, Fault>
         }
         Kind::Tally => {
             codec::put_tally(codec::tally(value)?, into);
-            Key::Tally(&keys::tally(key)?).bytes()
+            Key::Tally(keys::tally(key)?.key()).bytes()
         }
         Kind::Sliding => {
             let (limit, group) = keys::sliding(key)?;

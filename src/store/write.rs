@@ -56,6 +56,9 @@ impl Writer {
         for row in &checkpoint.rows {
             put_row(raw, row, &mut batch)?;
         }
+        checkpoint.tallies.for_each(|key, tally| {
+            batch.put(Key::Tally(key), |into| codec::put_tally(tally, into));
+        });
         for (block_key, row) in &checkpoint.blocks {
             let key = Key::Block(block_key);
             match row {
@@ -135,9 +138,6 @@ fn put_row(raw: &impl Raw, row: &Row, batch: &mut Batch) -> Result<(), Error> {
                 Some(at) => batch.put(key, |into| codec::put_timer(*at, into)),
                 None => batch.delete(key),
             }
-        }
-        Row::Tally { key, tally } => {
-            batch.put(Key::Tally(key), |into| codec::put_tally(*tally, into));
         }
         Row::Sliding { limit, group, sliding } => {
             batch.put(Key::Sliding(limit, group), |into| codec::put_sliding(sliding, into));

@@ -163,7 +163,8 @@ impl<S: Store> Folding<S> {
     /// Freezes the state and begins to write it.
     pub fn submit(&mut self) {
         let mut rows = Vec::new();
-        let epoch = self.state.freeze(|row| rows.push(row));
+        let epoch = self.state.close(|row| rows.push(row));
+        let tallies = self.state.gather(usize::MAX, |row| rows.push(row)).expect("all at once");
         let clockwork = self.state.clockwork();
         let tip = Tip {
             seq: self.seq,
@@ -186,7 +187,7 @@ impl<S: Store> Folding<S> {
                 None => self.blocks.remove(block_key),
             };
         }
-        self.store.submit(Checkpoint { epoch, position, rows, blocks, retention });
+        self.store.submit(Checkpoint { epoch, position, rows, tallies, blocks, retention });
     }
 
     /// Waits for the checkpoint under way, if there is one, and lets everything go that may.

@@ -55,12 +55,11 @@ fn tally_of(account: u32) -> TallyRef {
 
 /// Accounts that each have a day's tally of `seq` requests, as of position `seq`.
 pub fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
-    let mut rows = Vec::new();
+    let (mut rows, mut tallies) = (Vec::new(), Vec::new());
     for number in (0..accounts).map(AccountNumber) {
         let (id, retired) = (format!("account {}", number.0).into(), Vec::new());
         rows.push(Row::Account { number, id, sequence: seq, retired });
-        let tally = Tally { cost: Money(-5), requests: seq };
-        rows.push(Row::Tally { key: tally_of(number.0), tally });
+        tallies.push((tally_of(number.0), Tally { cost: Money(-5), requests: seq }));
     }
     let tip = Tip {
         seq,
@@ -75,7 +74,8 @@ pub fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
     let position = Position { tip, clockwork, billed_latest: latest, commands_latest: latest };
     let retention = Retention { days_before: Day(0), months_before: Month(0), minutes_before: 0 };
     let epoch = u32::try_from(seq).expect("few checkpoints");
-    Checkpoint { epoch, position, rows, blocks: Vec::new(), retention }
+    let (tallies, blocks) = (tallies.into_iter().collect(), Vec::new());
+    Checkpoint { epoch, position, rows, tallies, blocks, retention }
 }
 
 pub fn write(store: &mut RocksStore, checkpoint: Checkpoint) {

@@ -30,20 +30,16 @@ fn days<const N: usize>(scopes: &Scopes, id: &str, days: [i32; N]) -> [Option<u6
 
 type Told = (String, Calendar, u64);
 
-fn gather(scopes: &mut Scopes, most: usize) -> (Vec<Told>, bool) {
-    let mut rows = Vec::new();
-    let all = scopes.gather(most, |(key, tally)| {
-        rows.push((key.scope.id.expect("a profile").to_string(), key.window, tally.requests));
-    });
-    (rows, all)
+fn told(tallies: &Tallies) -> Vec<Told> {
+    let mut told = Vec::new();
+    tallies.for_each(|key, tally| told.push((key.id.to_owned(), key.window, tally.requests)));
+    told.sort();
+    told
 }
 
 fn frozen(scopes: &mut Scopes) -> Vec<Told> {
     scopes.close();
-    let (mut rows, all) = gather(scopes, usize::MAX);
-    assert!(all);
-    rows.sort();
-    rows
+    told(&scopes.gather(usize::MAX).expect("all at once"))
 }
 
 fn day(id: &str, day: i32, requests: u64) -> (String, Calendar, u64) {
@@ -79,19 +75,17 @@ fn a_checkpoint_gets_what_was_there_when_its_epoch_closed() {
         count(&mut scopes, id, 10);
     }
     scopes.close();
-    let mut told = Vec::new();
+    let mut gathered = None;
     for (step, id) in ids.into_iter().enumerate() {
         // One that was gathered, perhaps, one that was not, and a new one.
         count(&mut scopes, id, 10);
         count(&mut scopes, ids[3 - step], 11);
         count(&mut scopes, "new", 10);
-        let (rows, all) = gather(&mut scopes, 1);
-        told.extend(rows);
-        assert_eq!(all, step == 3);
+        gathered = scopes.gather(1);
+        assert_eq!(gathered.is_some(), step == 3);
     }
-    told.sort();
     let expected = |id: &&str| [day(id, 10, 1), month(id, 1)];
-    assert_eq!(told, ids.iter().flat_map(expected).collect::<Vec<_>>());
+    assert_eq!(told(&gathered.expect("all")), ids.iter().flat_map(expected).collect::<Vec<_>>());
     let next = frozen(&mut scopes);
     let again = |id: &&str| [day(id, 10, 2), day(id, 11, 1), month(id, 3)];
     let new = [day("new", 10, 4), month("new", 4)];

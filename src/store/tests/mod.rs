@@ -13,12 +13,12 @@ use super::{BlockRow, Checkpoint, Position, Retention, Store, codec, read};
 use crate::fold::limit::{Scope, ScopeKind};
 use crate::fold::{
     AccountNumber, Arming, Calendar, Clockwork, DayGroup, Entry, LimitRef, Loaded, Need, Row,
-    Sliding, State, Tally, TallyRef,
+    Sliding, State, Tallies, Tally, TallyRef,
 };
 use crate::journal::{Hash, Tip};
 use crate::money::Money;
 use crate::time::{Day, Millis, Month};
-use strategies::{blocks, position, rows};
+use strategies::{blocks, position, rows, tallies};
 
 const PARTITION: u32 = 7;
 
@@ -41,7 +41,8 @@ fn position_at(now: Millis) -> Position {
 }
 
 fn checkpoint(now: Millis, retention: Retention, rows: Vec<Row>) -> Checkpoint {
-    Checkpoint { epoch: 1, position: position_at(now), rows, blocks: Vec::new(), retention }
+    let (position, tallies, blocks) = (position_at(now), Tallies::default(), Vec::new());
+    Checkpoint { epoch: 1, position, rows, tallies, blocks, retention }
 }
 
 /// What is stored, each row as text: with its key, so that two stores can be told apart.
@@ -88,7 +89,12 @@ fn stored(raw: &impl Raw) -> Vec<String> {
 }
 
 /// The same of rows that were not written.
-fn shown(rows: &[Row], blocks: &[(String, Option<BlockRow>)], position: &Position) -> Vec<String> {
+fn shown(
+    rows: &[Row],
+    tallies: &[(TallyRef, Tally)],
+    blocks: &[(String, Option<BlockRow>)],
+    position: &Position,
+) -> Vec<String> {
     let mut shown = vec![format!("{position:?}")];
     for row in rows {
         match row {
@@ -104,7 +110,6 @@ fn shown(rows: &[Row], blocks: &[(String, Option<BlockRow>)], position: &Positio
                 let place = (account, limit_id, group);
                 shown.extend(at.map(|at| format!("{place:?} {at:?}")));
             }
-            Row::Tally { key, tally } => shown.push(format!("{key:?} {tally:?}")),
             Row::Sliding { limit, group, sliding } => {
                 shown.push(format!("{:?} {sliding:?}", (limit, group)));
             }
@@ -118,6 +123,7 @@ fn shown(rows: &[Row], blocks: &[(String, Option<BlockRow>)], position: &Positio
             }
         }
     }
+    shown.extend(tallies.iter().map(|(key, tally)| format!("{key:?} {tally:?}")));
     let blocks = blocks.iter().filter_map(|(key, row)| Some((key, row.as_ref()?)));
     shown.extend(blocks.map(|(key, row)| format!("{key:?} {row:?}")));
     shown.sort_unstable();
@@ -134,9 +140,7 @@ fn taken_away(rows: &[Row]) -> Vec<Row> {
         Row::Sliding { limit, .. } | Row::Distinct { limit, .. } => {
             Some(Row::GroupsDropped { limit })
         }
-        Row::Account { .. } | Row::Tally { .. } | Row::Dedup { .. } | Row::GroupsDropped { .. } => {
-            None
-        }
+        Row::Account { .. } | Row::Dedup { .. } | Row::GroupsDropped { .. } => None,
     };
     rows.iter().filter_map(gone).collect()
 }
@@ -144,20 +148,27 @@ fn taken_away(rows: &[Row]) -> Vec<Row> {
 fn comes_back(
     raw: &impl Raw,
     rows: Vec<Row>,
+    tallies: &[(TallyRef, Tally)],
     blocks: Vec<(String, Option<BlockRow>)>,
     position: Position,
 ) -> Result<(), TestCaseError> {
     // At the beginning of time nothing ran out.
     let early = position_at(Millis(0));
-    let expected = shown(&rows, &blocks, &early);
+    let expected = shown(&rows, tallies, &blocks, &early);
     let gone: Vec<_> = blocks.iter().map(|(key, _)| (key.clone(), None)).collect();
     let (none, leaving) = (Vec::new(), taken_away(&rows));
     let mut writer = Writer::default();
-    let first = Checkpoint { epoch: 1, position: early, rows, blocks, retention: KEEP };
+    let first = Checkpoint {
+        epoch: 1,
+        position: early,
+        rows,
+        tallies: tallies.iter().cloned().collect(),
+        blocks,
+        retention: KEEP,
+    };
     prop_assert_eq!(writer.write(raw, PARTITION, &first).unwrap(), 1);
     prop_assert_eq!(stored(raw), expected);
-    let stays =
-        |row: &&Row| matches!(row, Row::Account { .. } | Row::Tally { .. } | Row::Dedup { .. });
+    let stays = |row: &&Row| matches!(row, Row::Account { .. } | Row::Dedup { .. });
     let stays: Vec<Row> = first.rows.iter().filter(stays).cloned().collect();
     let position =
         Position { clockwork: Clockwork { now: None, ..position.clockwork }, ..position };
@@ -165,25 +176,32 @@ fn comes_back(
         epoch: 2,
         position: position.clone(),
         rows: leaving,
+        tallies: Tallies::default(),
         blocks: gone,
         retention: KEEP,
     };
     prop_assert_eq!(writer.write(raw, PARTITION, &second).unwrap(), 2);
-    prop_assert_eq!(stored(raw), shown(&stays, &none, &position));
+    prop_assert_eq!(stored(raw), shown(&stays, tallies, &none, &position));
     prop_assert_eq!(read::position(raw, PARTITION).unwrap(), Some(position));
     Ok(())
 }
 
 proptest! {
     #[test]
-    fn rows_come_back_and_go_in_memory(rows in rows(), blocks in blocks(), position in position()) {
-        comes_back(&Disk::default(), rows, blocks, position)?;
+    fn rows_come_back_and_go_in_memory(
+        rows in rows(),
+        tallies in tallies(),
+        blocks in blocks(),
+        position in position(),
+    ) {
+        comes_back(&Disk::default(), rows, &tallies, blocks, position)?;
     }
 
     /// One bit of one row wrong: the start says what is damaged, or takes it for another value.
     #[test]
     fn damaged_rows_are_refused_or_read_but_never_panic(
         rows in rows(),
+        tallies in tallies(),
         blocks in blocks(),
         (row, byte, bit, cut) in any::<(prop::sample::Index, prop::sample::Index, u8, bool)>(),
         flip_key: bool,
@@ -193,6 +211,7 @@ proptest! {
             epoch: 1,
             position: position_at(Millis(0)),
             rows: rows.clone(),
+            tallies: tallies.iter().cloned().collect(),
             blocks,
             retention: KEEP,
         };
@@ -205,12 +224,12 @@ proptest! {
         if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << (bit % 8) }
         let mut store = MemoryStore::open(Disk::of(dump), PARTITION);
         let _ = store.restore(&mut State::new(10));
-        let needs: Vec<Need> = rows.iter().filter_map(|row| match row {
-            Row::Tally { key, .. } => Some(Need::Tally(key.clone())),
+        let mut needs: Vec<Need> = rows.iter().filter_map(|row| match row {
             Row::Sliding { limit, group, .. } => Some(Need::Sliding(limit.clone(), group.clone())),
             Row::Distinct { limit, .. } => Some(Need::Groups(limit.clone())),
             _ => None,
         }).collect();
+        needs.extend(tallies.into_iter().map(|(key, _)| Need::Tally(key)));
         let _ = store.load(&needs);
     }
 }
@@ -222,6 +241,7 @@ proptest! {
     #[test]
     fn rows_come_back_and_go_in_rocksdb(
         rows in rows(),
+        tallies in tallies(),
         blocks in blocks(),
         position in position(),
     ) {
@@ -231,7 +251,7 @@ proptest! {
             let shared = Shared::new(Options { cache_bytes, write_buffer_bytes, table_bytes_min });
             let dir = tempfile::tempdir().unwrap();
             let database = Database::open(dir.path(), &shared).unwrap();
-            comes_back(&database, rows.clone(), blocks.clone(), position.clone())?;
+            comes_back(&database, rows.clone(), &tallies, blocks.clone(), position.clone())?;
         }
     }
 }
@@ -252,10 +272,10 @@ fn sliding_row(limit: &LimitRef, group: &str, newest: Millis) -> Row {
     Row::Sliding { limit, group, sliding: Sliding::from_entries(entries) }
 }
 
-fn tally_row(window: Calendar) -> Row {
+fn tally_in(window: Calendar) -> (TallyRef, Tally) {
     let scope = Scope { kind: ScopeKind::Feature, id: Some("sms".into()) };
     let key = TallyRef { account: AccountNumber(0), scope, window };
-    Row::Tally { key, tally: Tally { cost: Money(1), requests: 1 } }
+    (key, Tally { cost: Money(1), requests: 1 })
 }
 
 #[test]
@@ -303,8 +323,9 @@ fn a_limits_groups_are_loaded_whole_and_without_its_namesakes() {
 #[test]
 fn rows_without_a_position_are_damage() {
     let disk = Disk::default();
-    let rows = vec![tally_row(Calendar::Day(Day(1)))];
-    Writer::default().write(&disk, PARTITION, &checkpoint(Millis(0), KEEP, rows)).unwrap();
+    let tallies = Tallies::from_iter([tally_in(Calendar::Day(Day(1)))]);
+    let written = Checkpoint { tallies, ..checkpoint(Millis(0), KEEP, Vec::new()) };
+    Writer::default().write(&disk, PARTITION, &written).unwrap();
     let dump = disk.dump().into_iter().filter(|(key, _)| key[0] != Kind::Position as u8);
     let mut store = MemoryStore::open(Disk::of(dump), PARTITION);
     let refused = store.position().unwrap_err().to_string();

@@ -2,12 +2,12 @@
 
 use super::{
     KEEP, PARTITION, checkpoint, distinct, limit_named, position_at, shown, sliding_row, stored,
-    tally_row,
+    tally_in,
 };
 use crate::fold::{Calendar, Row};
-use crate::store::Retention;
 use crate::store::memory::Disk;
 use crate::store::write::Writer;
+use crate::store::{Checkpoint, Retention};
 use crate::time::{DAY_MS, Day, Millis, Month};
 
 #[test]
@@ -15,13 +15,10 @@ fn old_windows_and_forgotten_minutes_are_dropped_and_no_others() {
     let disk = Disk::default();
     let mut writer = Writer::default();
     let now = Day(20_000).start();
-    let mut rows = vec![
-        tally_row(Calendar::Day(Day(19_958))),
-        tally_row(Calendar::Day(Day(19_959))),
-        tally_row(Calendar::Day(Day(19_960))),
-        tally_row(Calendar::Month(Month(640))),
-        tally_row(Calendar::Month(Month(641))),
-    ];
+    let days = [19_958, 19_959, 19_960].map(|day| tally_in(Calendar::Day(Day(day))));
+    let months = [640, 641].map(|month| tally_in(Calendar::Month(Month(month))));
+    let tallies = [&days[..], &months].concat();
+    let mut rows = Vec::new();
     for minute in [-5, 99, 100, 101] {
         rows.push(Row::Dedup { minute, index: 0, packed: Vec::new() });
     }
@@ -30,17 +27,23 @@ fn old_windows_and_forgotten_minutes_are_dropped_and_no_others() {
         rows.push(distinct(&limit, day, "s", &[3]));
     }
     let yesterday = Day(19_999).start();
-    writer.write(&disk, PARTITION, &checkpoint(yesterday, KEEP, rows.clone())).unwrap();
+    let first = Checkpoint {
+        tallies: tallies.iter().cloned().collect(),
+        ..checkpoint(yesterday, KEEP, rows.clone())
+    };
+    writer.write(&disk, PARTITION, &first).unwrap();
     let retention =
         Retention { days_before: Day(19_959), months_before: Month(641), minutes_before: 100 };
     writer.write(&disk, PARTITION, &checkpoint(now, retention, Vec::new())).unwrap();
-    let kept = [1, 2, 4, 7, 8, 10, 11, 12].map(|at| rows[at].clone());
-    assert_eq!(stored(&disk), shown(&kept, &[], &position_at(now)));
+    let kept = [2, 3, 5, 6, 7].map(|at| rows[at].clone());
+    let kept_tallies = [1, 2, 4].map(|at| tallies[at].clone());
+    assert_eq!(stored(&disk), shown(&kept, &kept_tallies, &[], &position_at(now)));
     let retention = Retention { days_before: Day(19_960), minutes_before: 101, ..retention };
     let tomorrow = Day(20_001).start();
     writer.write(&disk, PARTITION, &checkpoint(tomorrow, retention, Vec::new())).unwrap();
-    let kept = [2, 4, 8, 11, 12].map(|at| rows[at].clone());
-    assert_eq!(stored(&disk), shown(&kept, &[], &position_at(tomorrow)));
+    let kept = [3, 6, 7].map(|at| rows[at].clone());
+    let kept_tallies = [2, 4].map(|at| tallies[at].clone());
+    assert_eq!(stored(&disk), shown(&kept, &kept_tallies, &[], &position_at(tomorrow)));
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn sliding_groups_go_a_day_after_their_newest_time() {
     let back = sliding_row(&limit, "back", now);
     writer.write(&disk, PARTITION, &checkpoint(now, KEEP, vec![back.clone()])).unwrap();
     let kept = [rows[1].clone(), back];
-    assert_eq!(stored(&disk), shown(&kept, &[], &position_at(now)));
+    assert_eq!(stored(&disk), shown(&kept, &[], &[], &position_at(now)));
 }
 
 #[test]

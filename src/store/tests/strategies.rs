@@ -167,9 +167,6 @@ fn row() -> impl Strategy<Value = Row> {
         (account(), limit_id(), text(), moment()).prop_map(|(account, limit_id, group, at)| {
             Row::Timer { account, limit_id, group, at: Some(at) }
         }),
-        (tally_ref(), sum(), count()).prop_map(|(key, micros, requests)| {
-            Row::Tally { key, tally: Tally { cost: Money(micros), requests } }
-        }),
         (limit_ref(), text(), sliding()).prop_map(|(limit, group, sliding)| Row::Sliding {
             limit,
             group,
@@ -223,12 +220,19 @@ fn place(row: &Row) -> String {
         Row::Timer { account, limit_id, group, .. } => {
             format!("timer {account:?} {limit_id:?} {group:?}")
         }
-        Row::Tally { key, .. } => format!("tally {key:?}"),
         Row::Sliding { limit, group, .. } => format!("sliding {limit:?} {group:?}"),
         Row::Distinct { limit, key, .. } => format!("distinct {limit:?} {key:?}"),
         Row::GroupsDropped { limit } => format!("dropped {limit:?}"),
         Row::Dedup { minute, index, .. } => format!("dedup {minute} {index}"),
     }
+}
+
+/// Tallies, each of another place.
+pub fn tallies() -> impl Strategy<Value = Vec<(TallyRef, Tally)>> {
+    let tally = (sum(), count());
+    let tally = tally.prop_map(|(micros, requests)| Tally { cost: Money(micros), requests });
+    prop::collection::btree_map(tally_ref(), tally, 0..20)
+        .prop_map(|tallies| tallies.into_iter().collect())
 }
 
 pub fn rows() -> impl Strategy<Value = Vec<Row>> {

@@ -174,6 +174,12 @@ impl Intake {
         self.next_side().map(|side| self.side(side).head_time())
     }
 
+    /// Lines that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.billed.waiting.len() + self.commands.waiting.len()
+    }
+
     /// Takes the next line.
     pub fn take(&mut self) -> Option<Waiting> {
         let source = self.next_side()?;

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::fault_point::{self, Injected};
 use crate::time::Millis;
 
@@ -38,9 +40,9 @@ pub struct Stored {
     pub offset: u64,
     /// Of the broker, where the topic says LogAppendTime.
     pub timestamp: Millis,
-    pub key: Option<Vec<u8>>,
+    pub key: Option<Bytes>,
     /// `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Bytes>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

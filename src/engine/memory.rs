@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use super::log::{Ack, Bounds, Error, Log, Output, Place, Read, Source, Stored, Topic};
 use crate::journal::Hash;
 use crate::time::Millis;
@@ -76,7 +78,7 @@ impl MemoryTopics {
 
 fn push(to: &mut Vec<Stored>, timestamp: Millis, key: Option<&[u8]>, value: Option<&[u8]>) -> u64 {
     let offset = to.len() as u64;
-    let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+    let (key, value) = (key.map(Bytes::copy_from_slice), value.map(Bytes::copy_from_slice));
     to.push(Stored { offset, timestamp, key, value });
     offset
 }

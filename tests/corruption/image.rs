@@ -160,7 +160,11 @@ pub fn copied(
     for topic in OUTPUTS {
         for stored in topics.output(topic) {
             copy.set_now(stored.timestamp);
-            let output = Output { topic, key: stored.key, value: stored.value };
+            let output = Output {
+                topic,
+                key: stored.key.map(Into::into),
+                value: stored.value.map(Into::into),
+            };
             publisher.publish(0, &output).unwrap();
         }
     }

@@ -31,7 +31,7 @@ fn acknowledgement_tells_where_and_when_the_broker_appended() {
         let record = rig.record(Source::Journal);
         assert_eq!((id, offset), (expected, Some(expected)));
         assert_eq!((record.offset, Some(record.timestamp)), (expected, timestamp));
-        assert_eq!(record.value, Some(format!("record {expected}").into_bytes()));
+        assert_eq!(record.value, Some(format!("record {expected}").into()));
     }
     assert_eq!(rig.read(Source::Journal).expect("a read"), Read::End);
     rig.until("the end is known", |log| log.known_end(Source::Journal) == Some(20));
@@ -117,7 +117,7 @@ fn each_record_wakes_an_idle_engine() {
     for offset in 0..200 {
         produce(&producer, &options, &offset.to_string());
         let record = rig.record(Source::Billed);
-        assert_eq!((record.offset, record.key), (offset, Some(b"acme".to_vec())));
+        assert_eq!((record.offset, record.key), (offset, Some(b"acme"[..].into())));
         if offset % 20 == 0 {
             assert_eq!(rig.read(Source::Billed).expect("a read"), Read::End);
         }
@@ -147,7 +147,7 @@ fn aborted_records_are_not_read_and_the_end_comes_behind_them() {
     // Each transaction ends with a mark of its own, which has an offset too.
     for (offset, text) in [(0, "first"), (4, "second")] {
         let record = rig.record(Source::Billed);
-        assert_eq!((record.offset, record.value), (offset, Some(text.as_bytes().to_vec())));
+        assert_eq!((record.offset, record.value), (offset, Some(text.as_bytes().to_vec().into())));
     }
     assert_eq!(rig.read(Source::Billed).expect("a read"), Read::End);
     assert_eq!(rig.log.bounds(Source::Billed).expect("bounds").end, 6);
@@ -174,7 +174,7 @@ fn outputs_keep_their_order_and_their_tombstones() {
         rig.log.seek(Source::BlockState, 0).expect("a seek");
         for id in 0..count {
             let record = rig.record(Source::BlockState);
-            assert_eq!((record.offset, record.value), (id, value(id)));
+            assert_eq!((record.offset, record.value), (id, value(id).map(Into::into)));
         }
     }
 }

@@ -178,8 +178,8 @@ pub fn account(topics: &MemoryTopics) -> Account {
 }
 
 fn values(records: &[tollgate::engine::log::Stored]) -> Vec<Value> {
-    let value = |bytes: &Vec<u8>| serde_json::from_slice(bytes).expect("an output in JSON");
-    records.iter().filter_map(|stored| stored.value.as_ref().map(value)).collect()
+    let value = |bytes| serde_json::from_slice(bytes).expect("an output in JSON");
+    records.iter().filter_map(|stored| stored.value.as_deref().map(value)).collect()
 }
 
 /// Compares what the output topics hold with the journal's account: every decision at least once,
@@ -222,7 +222,7 @@ pub fn check_shown(topics: &MemoryTopics, decisions: &[Value]) {
     }
     let mut shown: BTreeMap<String, Option<Value>> = BTreeMap::new();
     for stored in topics.source(Source::BlockState) {
-        let key = String::from_utf8(stored.key.expect("a key")).expect("UTF-8");
+        let key = String::from_utf8(stored.key.expect("a key").into()).expect("UTF-8");
         let value = stored.value.map(|bytes| serde_json::from_slice(&bytes).expect("JSON"));
         shown.insert(key, value);
     }

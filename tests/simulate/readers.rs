@@ -21,14 +21,14 @@ impl Gate {
         let from = records.partition_point(|stored| stored.offset < self.read_to);
         for stored in &records[from..] {
             self.read_to = stored.offset + 1;
-            let key = stored.key.clone().unwrap_or_default();
+            let key = stored.key.as_deref().unwrap_or_default();
             let Some(bytes) = &stored.value else {
-                self.keys.remove(&key);
+                self.keys.remove(key);
                 continue;
             };
             let value: Value = serde_json::from_slice(bytes).expect("block-state is JSON");
             let sequence = value["sequence"].as_u64().expect("a block has a sequence");
-            let known = self.keys.entry(key).or_default();
+            let known = self.keys.entry(key.to_vec()).or_default();
             if sequence >= known.0 {
                 *known = (sequence, value["blocked"] == true);
             }

@@ -57,6 +57,7 @@ impl Topics {
     pub fn push(&mut self, source: Source, key: Option<Vec<u8>>, value: Option<Vec<u8>>) -> Stored {
         let offset = self.ends[source as usize];
         self.ends[source as usize] += 1;
+        let (key, value) = (key.map(Into::into), value.map(Into::into));
         let stored = Stored { offset, timestamp: self.now, key, value };
         self.sources[source as usize].push(stored.clone());
         stored
@@ -80,6 +81,7 @@ impl Topics {
             }
             Write::Output(Output { topic, key, value }) => {
                 let offset = self.outputs.len() as u64;
+                let (key, value) = (key.map(Into::into), value.map(Into::into));
                 let stored = Stored { offset, timestamp: self.now, key, value };
                 self.outputs.push((topic, stored.clone()));
                 self.news.push_back(Landed::Output(topic, stored));

@@ -183,7 +183,10 @@ impl Witness {
                 let input = decoded.expect("JSON needs no registry").input.into_owned();
                 let source = format!("{name}/{}", self.partition).into();
                 let position = At { source, at: stored.offset };
-                lines.push((Line { input, recorded_at: self.latest[index], position }, bytes));
+                lines.push((
+                    Line { input, recorded_at: self.latest[index], position },
+                    bytes.into(),
+                ));
             }
         }
         if record.commands.from < record.commands.to && record.billed.from < record.billed.to {

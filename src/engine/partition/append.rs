@@ -90,8 +90,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
 
     /// Takes lines of one UTC day of `now`, while few enough timers fire before them.
     pub(super) fn take_lines(&mut self, mut now: Millis) -> Vec<Waiting> {
-        let (mut lines, mut bytes) = (Vec::<Waiting>::new(), 0);
-        while lines.len() < self.options.batch_lines_max && bytes < self.options.batch_bytes_max {
+        let most = self.options.batch_lines_max;
+        let mut lines = Vec::<Waiting>::with_capacity(self.intake.waiting().min(most));
+        let mut bytes = 0;
+        while lines.len() < most && bytes < self.options.batch_bytes_max {
             let Some(head) = self.intake.next_time() else { break };
             let moved = now.max(head);
             if !lines.is_empty() && moved.day() != now.day() || !self.few_timers(moved) {

@@ -35,6 +35,7 @@ struct Frozen {
     tallies: Option<Tallies>,
     clockwork: Clockwork,
     folded: (Folded, Folded),
+    urgent: bool,
 }
 
 #[derive(Debug)]
@@ -169,8 +170,10 @@ impl Checkpoints {
         fault_point::reach("checkpoint.frozen");
         self.lines = 0;
         let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
+        let urgent = evictable_bytes(state) > self.memory_bytes_max;
         let (tip, tallies) = (None, None);
-        self.frozen = Some(Frozen { seq, hash, tip, epoch, rows, tallies, clockwork, folded });
+        let frozen = Frozen { seq, hash, tip, epoch, rows, tallies, clockwork, folded, urgent };
+        self.frozen = Some(frozen);
     }
 
     /// Gathers some more of what is frozen, and the more of it the more was folded meanwhile: or a
@@ -228,8 +231,8 @@ impl Checkpoints {
             billed_latest: billed.latest,
             commands_latest: commands.latest,
         };
-        let (epoch, rows) = (frozen.epoch, frozen.rows);
-        Some(Checkpoint { epoch, position, rows, tallies, blocks: blocks(), retention })
+        let (epoch, rows, urgent, blocks) = (frozen.epoch, frozen.rows, frozen.urgent, blocks());
+        Some(Checkpoint { epoch, position, rows, tallies, blocks, retention, urgent })
     }
 
     /// The submitted checkpoint is on disk: rows beyond the memory budget may go.

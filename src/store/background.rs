@@ -3,10 +3,11 @@
 //! again; closing waits for the one under way; a panic of the thread goes on in whoever asks what
 //! became of it.
 
+use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 
 use super::raw::Raw;
 use super::write::Writer;
@@ -14,8 +15,8 @@ use super::{Checkpoint, Error};
 use crate::fault_point;
 use crate::fold::Epoch;
 
-/// Niceness of a thread that writes: a checkpoint may take longer, a block may not. Not so much
-/// that a partition which catches up never gets one.
+/// Niceness of a thread that writes what is not urgent: a checkpoint may take longer, a block may
+/// not. Not so much that a partition which catches up never gets one.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
@@ -40,10 +41,11 @@ impl Background {
         let (tell, results) = channel();
         let place = raw.place().to_owned();
         let work = move || {
-            give_way();
             let mut writer = Writer::default();
             for checkpoint in taken {
-                let result = write(&mut writer, &*raw, partition, &checkpoint);
+                let mut write = || write(&mut writer, &*raw, partition, &checkpoint);
+                let result =
+                    if checkpoint.urgent { write() } else { giving_way(raw.place(), write) };
                 let (refused, written) = match &result {
                     Err(Error::Full { .. }) => (Some(checkpoint), None),
                     _ => (None, Some(checkpoint)),
@@ -57,11 +59,7 @@ impl Background {
             }
         };
         let thread = Builder::new().name(format!("store-{partition}")).spawn(work);
-        let thread = thread.map_err(|error| Error::Storage {
-            place: place.clone(),
-            act: "given a writing thread",
-            reason: error.to_string(),
-        })?;
+        let thread = thread.map_err(|error| without_thread(&place, &error))?;
         let (submits, thread) = (Some(submits), Some(thread));
         Ok(Background { place, submits, results, thread, under_way: false, refused: None })
     }
@@ -118,10 +116,30 @@ impl Background {
     }
 }
 
-/// Lets those who fold go first. A system that refuses has no thread the worse for it.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+/// Works in a thread that lets those who fold go first: one of its own, since only root may take
+/// back what a thread gave away. A system that refuses has no thread the worse for it.
+fn giving_way(
+    place: &str,
+    work: impl FnOnce() -> Result<Epoch, Error> + Send,
+) -> Result<Epoch, Error> {
+    let nicely = || {
+        #[cfg(target_os = "linux")]
+        let _refused =
+            rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+        work()
+    };
+    thread::scope(|scope| {
+        let name = thread::current().name().unwrap_or("store").to_owned();
+        match Builder::new().name(name).spawn_scoped(scope, nicely) {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(error) => Err(without_thread(place, &error)),
+        }
+    })
+}
+
+fn without_thread(place: &str, error: &io::Error) -> Error {
+    let (place, reason) = (place.to_owned(), error.to_string());
+    Error::Storage { place, act: "given a writing thread", reason }
 }
 
 fn write(

@@ -65,6 +65,8 @@ pub struct Checkpoint {
     /// Block rows by block_key; `None` goes.
     pub blocks: Vec<(String, Option<BlockRow>)>,
     pub retention: Retention,
+    /// Memory is over its budget until this is written: nothing goes before it.
+    pub urgent: bool,
 }
 
 /// What is dropped with a checkpoint: calendar windows before these, dedup ids of earlier minutes.

@@ -187,7 +187,15 @@ impl<S: Store> Folding<S> {
                 None => self.blocks.remove(block_key),
             };
         }
-        self.store.submit(Checkpoint { epoch, position, rows, tallies, blocks, retention });
+        self.store.submit(Checkpoint {
+            epoch,
+            position,
+            rows,
+            tallies,
+            blocks,
+            retention,
+            urgent: self.seq.is_multiple_of(2),
+        });
     }
 
     /// Waits for the checkpoint under way, if there is one, and lets everything go that may.

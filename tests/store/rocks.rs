@@ -75,7 +75,7 @@ pub fn checkpoint(seq: u64, accounts: u32) -> Checkpoint {
     let retention = Retention { days_before: Day(0), months_before: Month(0), minutes_before: 0 };
     let epoch = u32::try_from(seq).expect("few checkpoints");
     let (tallies, blocks) = (tallies.into_iter().collect(), Vec::new());
-    Checkpoint { epoch, position, rows, tallies, blocks, retention }
+    Checkpoint { epoch, position, rows, tallies, blocks, retention, urgent: false }
 }
 
 pub fn write(store: &mut RocksStore, checkpoint: Checkpoint) {

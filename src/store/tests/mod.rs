@@ -42,7 +42,7 @@ fn position_at(now: Millis) -> Position {
 
 fn checkpoint(now: Millis, retention: Retention, rows: Vec<Row>) -> Checkpoint {
     let (position, tallies, blocks) = (position_at(now), Tallies::default(), Vec::new());
-    Checkpoint { epoch: 1, position, rows, tallies, blocks, retention }
+    Checkpoint { epoch: 1, position, rows, tallies, blocks, retention, urgent: false }
 }
 
 /// What is stored, each row as text: with its key, so that two stores can be told apart.
@@ -165,6 +165,7 @@ fn comes_back(
         tallies: tallies.iter().cloned().collect(),
         blocks,
         retention: KEEP,
+        urgent: false,
     };
     prop_assert_eq!(writer.write(raw, PARTITION, &first).unwrap(), 1);
     prop_assert_eq!(stored(raw), expected);
@@ -179,6 +180,7 @@ fn comes_back(
         tallies: Tallies::default(),
         blocks: gone,
         retention: KEEP,
+        urgent: false,
     };
     prop_assert_eq!(writer.write(raw, PARTITION, &second).unwrap(), 2);
     prop_assert_eq!(stored(raw), shown(&stays, tallies, &none, &position));
@@ -214,6 +216,7 @@ proptest! {
             tallies: tallies.iter().cloned().collect(),
             blocks,
             retention: KEEP,
+            urgent: false,
         };
         Writer::default().write(&disk, PARTITION, &written).unwrap();
         let mut dump = disk.dump();

@@ -131,7 +131,12 @@ impl Checkpoints {
         let scopes = state.changed_scopes();
         scopes >= CHANGED_SCOPES_MIN
             && scopes * ROWS_PER_SCOPE * ROW_BYTES >= self.memory_bytes_max / CHANGED_PART
-            && evictable_bytes(state) > self.memory_bytes_max
+            && self.is_over_budget(state)
+    }
+
+    /// More may go than memory has room for.
+    fn is_over_budget(&self, state: &State) -> bool {
+        evictable_bytes(state) > self.memory_bytes_max
     }
 
     /// The same where nothing is folded on top of the chain, whose last record is that of `tip`: a
@@ -170,7 +175,7 @@ impl Checkpoints {
         fault_point::reach("checkpoint.frozen");
         self.lines = 0;
         let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
-        let urgent = evictable_bytes(state) > self.memory_bytes_max;
+        let urgent = self.is_over_budget(state);
         let (tip, tallies) = (None, None);
         let frozen = Frozen { seq, hash, tip, epoch, rows, tallies, clockwork, folded, urgent };
         self.frozen = Some(frozen);
@@ -242,7 +247,7 @@ impl Checkpoints {
             self.stored = Some(tip.seq);
         }
         for unused in UNUSED_EPOCHS {
-            if evictable_bytes(state) <= self.memory_bytes_max {
+            if !self.is_over_budget(state) {
                 break;
             }
             state.evict(epoch, (epoch + 1).saturating_sub(unused));

@@ -41,7 +41,7 @@ fuzz: ## one fuzz target for a while: make fuzz TARGET=json_line SECONDS=600 (ne
 
 chaos: ## a storm of kills, cuts and full disks on real Kafka; SECONDS=900 KILLS=300 or more
 	@.ci/prepare test
-	TOLLGATE_TEST_SECONDS=$(SECONDS) TOLLGATE_TEST_KILLS=$(KILLS) \
+	CI=true TOLLGATE_TEST_SECONDS=$(SECONDS) TOLLGATE_TEST_KILLS=$(KILLS) \
 	  cargo test --locked --test kafka -- --ignored --nocapture --exact chaos
 
 mutants: ## changes the fold and the journal in every way a tool knows: tests must notice (hours)

@@ -1,5 +1,6 @@
 //! The fold alone, in memory, one thread: billed events of a Zipf world (10,000 accounts, 100,000
-//! profiles) with and without limits, beside a bare hash fold of the same eight totals.
+//! profiles) with and without limits, beside a bare hash fold of the same eight totals, which counts
+//! no id twice if told so.
 //! `cargo bench --no-default-features --features files --bench fold`
 #![allow(clippy::unwrap_used, reason = "a measurement that fails shall say where")]
 
@@ -22,10 +23,14 @@ fn fold(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(EVENTS)).sample_size(10);
     let lines = world::lines(BEFORE + EVENTS, 0);
     let (before, measured) = lines.split_at(BEFORE as usize);
-    group.bench_function("bare hash fold", |bench| {
-        let warm = || run_bare(Bare::default(), before);
-        bench.iter_batched(warm, |bare| run_bare(bare, measured), BatchSize::PerIteration);
-    });
+    let mut bench_bare = |name: &str, new: fn() -> Bare| {
+        group.bench_function(name, |bench| {
+            let warm = || run_bare(new(), before);
+            bench.iter_batched(warm, |bare| run_bare(bare, measured), BatchSize::PerIteration);
+        });
+    };
+    bench_bare("bare hash fold", Bare::default);
+    bench_bare("bare hash fold that counts no id twice", Bare::with_ids);
     let warm = || run(State::new(10), before);
     group.bench_function("totals only", |bench| {
         bench.iter_batched(warm, |state| run(state, measured), BatchSize::PerIteration);

@@ -18,7 +18,6 @@ pub struct Bare {
 
 impl Bare {
     /// One that counts no id twice.
-    #[allow(dead_code, reason = "not every bench asks for it")]
     pub fn with_ids() -> Bare {
         Bare { ids: Some(HashSet::default()), ..Bare::default() }
     }

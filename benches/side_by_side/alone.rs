@@ -37,12 +37,16 @@ fn fold(scale: Scale, table: &mut Table) {
         let options = tollgate::generate::Options { gap_us: 20_000, ..options };
         let lines = input::lines(traffic::lines(&options));
         let (before, measured) = lines.split_at(lines.len() / 2);
-        let (mut bare, mut own) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            let mut fold = Bare::default();
+        let (mut bare, mut with_ids, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        let bare_rate = |mut fold: Bare| {
             before.iter().for_each(|line| fold.line(line));
-            bare.push(rate(measured.len(), || measured.iter().for_each(|line| fold.line(line))));
+            let rate = rate(measured.len(), || measured.iter().for_each(|line| fold.line(line)));
             black_box(fold);
+            rate
+        };
+        for _ in 0..rounds {
+            bare.push(bare_rate(Bare::default()));
+            with_ids.push(bare_rate(Bare::with_ids()));
             let (mut state, mut decisions) = (State::new(10), Vec::new());
             let mut run = |lines: &[Line<'_>]| {
                 for some in lines.chunks(BATCH) {
@@ -53,12 +57,13 @@ fn fold(scale: Scale, table: &mut Table) {
             run(before);
             own.push(rate(measured.len(), || run(measured)));
         }
-        (median(bare), median(own))
+        (median(bare), median(with_ids), median(own))
     };
-    let (bare, totals) = rates(0, scale.rounds);
+    let (bare, with_ids, totals) = rates(0, scale.rounds);
     table.row("bare hash fold of eight totals, one thread", bare, "events/s");
+    table.compared("the same that counts no id twice", with_ids, "events/s", "bare fold", bare);
     table.compared("fold, no limits but the built-in one", totals, "events/s", "bare fold", bare);
-    let (bare, limits) = rates(4, scale.rounds);
+    let (bare, _, limits) = rates(4, scale.rounds);
     table.compared("fold, 4 limits an account", limits, "events/s", "bare fold", bare);
 }
 

@@ -1,12 +1,14 @@
 //! From the produce of an event that crosses a limit until a separate consumer of block-state has
-//! the block, while other traffic flows at a rate and checkpoints run.
+//! the block, while other traffic flows at a rate and checkpoints run. Beside it the same client's
+//! records to a topic that no engine reads: what Kafka and the cores take of one of its three legs.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message;
 use serde_json::json;
 use tollgate::generate::{Body, Generated, Options};
@@ -42,12 +44,16 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     }
     for rate in rates {
         let warm_up = if scale.short { 0 } else { WARM_UP_SECONDS };
-        let mut times = measure(stage, warm_up + scale.latency_seconds, rate);
-        times.drain(..(warm_up * CROSSINGS_PER_SECOND) as usize);
-        times.sort_by(f64::total_cmp);
-        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
-            let what = format!("event to block at {rate} events/s, {name}");
-            table.row(what, quantile(&times, share), "ms");
+        let (blocks, probes) = measure(stage, warm_up + scale.latency_seconds, rate);
+        for (what, mut times) in
+            [("event to block", blocks), ("  a record to a reader, no engine", probes)]
+        {
+            times.drain(..(warm_up * CROSSINGS_PER_SECOND) as usize);
+            times.sort_by(f64::total_cmp);
+            for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
+                let what = format!("{what} at {rate} events/s, {name}");
+                table.row(what, quantile(&times, share), "ms");
+            }
         }
     }
 }
@@ -70,8 +76,9 @@ fn flooded(stage: &Stage) -> f64 {
     journal.lines as f64 * 1_000.0 / (journal.last_ms - journal.first_ms) as f64
 }
 
-/// Milliseconds of each crossing, in the order in which they came.
-fn measure(stage: &Stage, seconds: u64, rate: u64) -> Vec<f64> {
+/// Milliseconds of each crossing, and of each record that is sent to another topic just before it,
+/// in the order in which they came.
+fn measure(stage: &Stage, seconds: u64, rate: u64) -> (Vec<f64>, Vec<f64>) {
     let crossings = seconds * CROSSINGS_PER_SECOND;
     let topics = Topics::new(&format!("latency-{rate}"), PARTITIONS);
     let mut engine = Engine::new(stage, &format!("latency-{rate}"), &topics, Settings::default());
@@ -87,39 +94,53 @@ fn measure(stage: &Stage, seconds: u64, rate: u64) -> Vec<f64> {
     }
     writer.flush();
     let mut journal = Journal::follow(&stage.bootstrap, &engine);
-    let blocks = consumer(&stage.bootstrap, &engine.block_state, 0..PARTITIONS, Offset::Beginning);
+    let reader = |topic| consumer(&stage.bootstrap, topic, 0..PARTITIONS, Offset::Beginning);
+    let (blocks, probes) = (reader(&engine.block_state), reader(&engine.unused));
     engine.start();
     journal.until(commands, &mut engine);
 
     let done = AtomicBool::new(false);
-    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
-    let mut times = Vec::new();
-    std::thread::scope(|scope| {
+    let (sent, probed) = (Sent::default(), Sent::default());
+    let limit = Duration::from_secs(60 + 2 * seconds);
+    let both = std::thread::scope(|scope| {
         scope.spawn(|| flow(stage, &topics, lines, rate, &done));
         scope.spawn(|| {
             for number in 0..crossings {
                 let (name, event) = crossing(number);
+                probed.lock().unwrap().insert(name.clone(), Instant::now());
+                writer.send(&engine.unused, &name, b"probe");
                 sent.lock().unwrap().insert(name.clone(), Instant::now());
                 writer.send(&topics.billed, &name, &event);
                 std::thread::sleep(Duration::from_millis(1_000 / CROSSINGS_PER_SECOND));
             }
             writer.flush();
         });
-        let begun = Instant::now();
-        let limit = Duration::from_secs(60 + 2 * seconds);
-        while times.len() < crossings as usize && begun.elapsed() < limit {
-            let Some(Ok(record)) = blocks.poll(Duration::from_millis(100)) else { continue };
-            let now = Instant::now();
-            let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
-            let Some((account, _)) = key.split_once('/') else { continue };
-            if let Some(at) = sent.lock().unwrap().remove(account) {
-                times.push(now.duration_since(at).as_secs_f64() * 1_000.0);
-            }
-        }
+        let probes = scope.spawn(|| arrivals(&probes, &probed, crossings, limit));
+        let blocks = arrivals(&blocks, &sent, crossings, limit);
+        let probes = probes.join().expect("the reader of probes lives");
         done.store(true, Ordering::Relaxed);
+        (blocks, probes)
     });
-    assert_eq!(times.len() as u64, crossings, "some blocks never came");
     engine.stop();
+    both
+}
+
+/// When what is on its way was sent, by its name.
+type Sent = Mutex<HashMap<String, Instant>>;
+
+/// Milliseconds from `sent` until each of so many arrives.
+fn arrivals(reader: &BaseConsumer, sent: &Sent, count: u64, limit: Duration) -> Vec<f64> {
+    let (mut times, begun) = (Vec::new(), Instant::now());
+    while (times.len() as u64) < count {
+        assert!(begun.elapsed() < limit, "{} of {count} came", times.len());
+        let Some(Ok(record)) = reader.poll(Duration::from_millis(100)) else { continue };
+        let now = Instant::now();
+        let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
+        let name = key.split_once('/').map_or(&*key, |(account, _)| account);
+        if let Some(at) = sent.lock().unwrap().remove(name) {
+            times.push(now.duration_since(at).as_secs_f64() * 1_000.0);
+        }
+    }
     times
 }
 

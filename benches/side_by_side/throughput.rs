@@ -96,7 +96,7 @@ pub fn drain(stage: &Stage, topics: &Topics) -> f64 {
 
 /// Records per second of two threads that decode what they read and add it up in a hash map each:
 /// what any fold on these cores, broker beside, would have to beat. It keeps nothing on disk.
-fn bare_fold(stage: &Stage, topics: &Topics, new: fn() -> Bare) -> f64 {
+pub fn bare_fold(stage: &Stage, topics: &Topics, new: fn() -> Bare) -> f64 {
     let half = topics.partitions / 2;
     let thread = |partitions| {
         let decoder = Decoder::new(&wire::Options::default()).unwrap();

@@ -92,12 +92,12 @@ pub struct Total {
 }
 
 impl Total {
-    /// What totals are sorted by: the bytes of account, kind, id, window, start.
+    /// What totals are sorted by: the bytes of account, kind, id, window, start. Windows compare as
+    /// their names and starts do.
     #[must_use]
-    pub fn order(&self) -> (&str, &str, &str, &str, Millis) {
+    pub fn order(&self) -> (&str, &str, &str, Calendar) {
         let id = self.scope.id.as_deref().unwrap_or("");
-        let start = self.window.bounds().start;
-        (&self.account_id, self.scope.kind.as_str(), id, self.window.as_str(), start)
+        (&self.account_id, self.scope.kind.as_str(), id, self.window)
     }
 }
 
@@ -121,5 +121,23 @@ impl Months {
             *self = Months { day, month: at.month() };
         }
         (self.day, self.month)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Total::order` relies on it.
+    #[test]
+    fn windows_compare_as_their_names_and_starts() {
+        let windows = [-1, 0, 1, 18_262, 19_955]
+            .map(|number| [Calendar::Day(Day(number)), Calendar::Month(Month(number / 30))]);
+        let spelled = |window: &Calendar| (window.as_str(), window.bounds().start);
+        for one in windows.as_flattened() {
+            for other in windows.as_flattened() {
+                assert_eq!(one.cmp(other), spelled(one).cmp(&spelled(other)), "{one:?} {other:?}");
+            }
+        }
     }
 }

@@ -31,40 +31,40 @@ pub fn all(_: &Stage, scale: Scale, table: &mut Table) {
 }
 
 fn fold(scale: Scale, table: &mut Table) {
-    let events = scale.events / 4;
-    let rates = |limits: u32, rounds: usize| {
-        let options = traffic::options(2 * events, 100_000, limits);
-        let options = tollgate::generate::Options { gap_us: 20_000, ..options };
-        let lines = input::lines(traffic::lines(&options));
-        let (before, measured) = lines.split_at(lines.len() / 2);
-        let (mut bare, mut with_ids, mut own) = (Vec::new(), Vec::new(), Vec::new());
-        let bare_rate = |mut fold: Bare| {
-            before.iter().for_each(|line| fold.line(line));
-            let rate = rate(measured.len(), || measured.iter().for_each(|line| fold.line(line)));
-            black_box(fold);
-            rate
-        };
-        for _ in 0..rounds {
-            bare.push(bare_rate(Bare::default()));
-            with_ids.push(bare_rate(Bare::with_ids()));
-            let (mut state, mut decisions) = (State::new(10), Vec::new());
-            let mut run = |lines: &[Line<'_>]| {
-                for some in lines.chunks(BATCH) {
-                    state.fold_lines(some, &mut decisions);
-                    decisions.clear();
-                }
-            };
-            run(before);
-            own.push(rate(measured.len(), || run(measured)));
-        }
-        (median(bare), median(with_ids), median(own))
-    };
-    let (bare, with_ids, totals) = rates(0, scale.rounds);
+    let ([bare, with_ids], totals) = folds(scale, 0, [Bare::default, Bare::with_ids]);
     table.row("bare hash fold of eight totals, one thread", bare, "events/s");
     table.compared("the same that counts no id twice", with_ids, "events/s", "bare fold", bare);
     table.compared("fold, no limits but the built-in one", totals, "events/s", "bare fold", bare);
-    let (bare, _, limits) = rates(4, scale.rounds);
+    let ([bare], limits) = folds(scale, 4, [Bare::default]);
     table.compared("fold, 4 limits an account", limits, "events/s", "bare fold", bare);
+}
+
+/// Events per second of bare folds and of the fold, in turn, upon the same events with so many
+/// limits an account.
+fn folds<const N: usize>(scale: Scale, limits: u32, bares: [fn() -> Bare; N]) -> ([f64; N], f64) {
+    let options = traffic::options(scale.events / 2, 100_000, limits);
+    let options = tollgate::generate::Options { gap_us: 20_000, ..options };
+    let lines = input::lines(traffic::lines(&options));
+    let (before, measured) = lines.split_at(lines.len() / 2);
+    let (mut of_bares, mut own) = ([const { Vec::new() }; N], Vec::new());
+    for _ in 0..scale.rounds {
+        for (new, rates) in bares.iter().zip(&mut of_bares) {
+            let mut fold = new();
+            before.iter().for_each(|line| fold.line(line));
+            rates.push(rate(measured.len(), || measured.iter().for_each(|line| fold.line(line))));
+            black_box(fold);
+        }
+        let (mut state, mut decisions) = (State::new(10), Vec::new());
+        let mut run = |lines: &[Line<'_>]| {
+            for some in lines.chunks(BATCH) {
+                state.fold_lines(some, &mut decisions);
+                decisions.clear();
+            }
+        };
+        run(before);
+        own.push(rate(measured.len(), || run(measured)));
+    }
+    (of_bares.map(median), median(own))
 }
 
 fn decode(scale: Scale, table: &mut Table) {

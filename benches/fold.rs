@@ -4,6 +4,7 @@
 //! `cargo bench --no-default-features --features files --bench fold`
 #![allow(clippy::unwrap_used, reason = "a measurement that fails shall say where")]
 
+#[allow(dead_code, reason = "it writes nothing here")]
 mod bare;
 mod world;
 

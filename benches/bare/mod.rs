@@ -7,11 +7,19 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use tollgate::fold::event::{BilledEvent, Line};
 
+/// Account, name, kind of scope and of window, start of the window.
+pub type Key = (u32, u32, u8, i32);
+/// Cost and requests.
+pub type Sums = (i64, u64);
+
+/// In `Sums`, on the requests: changed since it was last asked for.
+const CHANGED: u64 = 1 << 63;
+
 /// Names to numbers, and a total a scope and window: keys of 16 bytes, sums of 64 bits.
 #[derive(Default)]
 pub struct Bare {
     names: HashMap<String, u32, FixedState>,
-    totals: HashMap<(u32, u32, u8, i32), (i64, u64), FixedState>,
+    totals: HashMap<Key, Sums, FixedState>,
     /// Hashes of ids: 8 bytes each, and none is ever forgotten.
     ids: Option<HashSet<u64, FixedState>>,
 }
@@ -58,8 +66,20 @@ impl Bare {
                 let key = (account, name, kind as u8 | window, start);
                 let total = self.totals.entry(key).or_default();
                 total.0 += event.cost.0 as i64;
-                total.1 += u64::from(event.requests);
+                total.1 = (total.1 + u64::from(event.requests)) | CHANGED;
             }
         }
+    }
+
+    /// The totals that changed since the last call: what a checkpoint has to write.
+    pub fn changed(&mut self) -> Vec<(Key, Sums)> {
+        let mut changed = Vec::new();
+        for (key, sums) in &mut self.totals {
+            if sums.1 & CHANGED != 0 {
+                sums.1 &= !CHANGED;
+                changed.push((*key, *sums));
+            }
+        }
+        changed
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::Scale;
 use crate::bare::Bare;
+use crate::bare_fold;
 use crate::engine::{Settings, Topics};
 use crate::stage::Stage;
 use crate::table::Table;
-use crate::throughput::{LIMITS_PER_ACCOUNT, PARTITIONS, bare_fold, drain, filled, fold, options};
+use crate::throughput::{LIMITS_PER_ACCOUNT, PARTITIONS, drain, filled, fold, options};
 use crate::traffic;
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
@@ -24,7 +25,7 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
         let settings = Settings { memory_bytes_max: 8 << 30, ..Settings::default() };
         let what = format!("tollgate run, {profiles} profiles");
         let drained = rate_at(table, what, &topics, settings);
-        let bare = bare_fold(stage, &topics, Bare::with_ids);
+        let bare = bare_fold::in_memory(stage, &topics, Bare::with_ids);
         let what = "  bare hash fold of it that counts no id twice, two threads";
         table.compared(what, bare, "records/s", "its drain", drained);
     }

@@ -13,6 +13,7 @@
 mod alone;
 #[path = "../bare/mod.rs"]
 mod bare;
+mod bare_fold;
 mod engine;
 mod files;
 mod growth;

@@ -1,18 +1,15 @@
 //! The same topic read by the bare client, which polls and drops, added up by a bare hash fold, and
 //! folded by `tollgate run` from its beginning: all totals, limits, journal and outputs on.
 
-use std::hint::black_box;
 use std::ops::Range;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::{Message, Offset};
-use tollgate::fold::event::Input;
 use tollgate::generate::Options;
-use tollgate::wire::{self, Decoder};
 
 use crate::Scale;
 use crate::bare::Bare;
+use crate::bare_fold;
 use crate::engine::{Engine, Settings, Topics};
 use crate::journal::{Journal, consumer, is_of_connection, lines_in, records_in};
 use crate::stage::Stage;
@@ -45,11 +42,12 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
         let name = format!("throughput-{}", format.to_lowercase());
         let topics = filled(stage, &name, PARTITIONS, &options(scale), avro);
         let (mut drained, mut runs) = (Vec::new(), Vec::new());
-        let (mut bare, mut bare_with_ids) = (Vec::new(), Vec::new());
+        let (mut bare, mut bare_with_ids, mut on_disk) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..scale.rounds {
             drained.push(drain(stage, &topics));
-            bare.push(bare_fold(stage, &topics, Bare::default));
-            bare_with_ids.push(bare_fold(stage, &topics, Bare::with_ids));
+            bare.push(bare_fold::in_memory(stage, &topics, Bare::default));
+            bare_with_ids.push(bare_fold::in_memory(stage, &topics, Bare::with_ids));
+            on_disk.push(bare_fold::on_disk(stage, &topics));
             let name = format!("throughput-{format}-{round}");
             runs.push(fold(stage, &name, &topics, Settings::default()));
         }
@@ -63,6 +61,8 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
         table.beside_drain(what, median(bare), "records/s");
         let what = format!("the same that counts no id twice, {format}");
         table.beside_drain(what, median(bare_with_ids), "records/s");
+        let what = format!("the same, its totals to RocksDB meanwhile, {format}");
+        table.beside_drain(what, median(on_disk), "records/s");
         table.beside_drain(format!("tollgate run, {format}"), folded, "lines/s");
         if !avro {
             table.compared(
@@ -91,45 +91,21 @@ pub fn warm_up(stage: &Stage, scale: Scale) {
 
 /// Records per second of a consumer that drops what it reads, from its first record to its last.
 pub fn drain(stage: &Stage, topics: &Topics) -> f64 {
-    rate(read(stage, topics, 0..topics.partitions, |_| {}))
+    rate(&read(stage, topics, 0..topics.partitions, |_| {}))
 }
 
-/// Records per second of two threads that decode what they read and add it up in a hash map each:
-/// what any fold on these cores, broker beside, would have to beat. It keeps nothing on disk.
-pub fn bare_fold(stage: &Stage, topics: &Topics, new: fn() -> Bare) -> f64 {
-    let half = topics.partitions / 2;
-    let thread = |partitions| {
-        let decoder = Decoder::new(&wire::Options::default()).unwrap();
-        let mut totals = new();
-        let read = read(stage, topics, partitions, |bytes| {
-            if let Input::Billed(event) = decoder.decode_billed(bytes).unwrap().input {
-                totals.event(&event);
-            }
-        });
-        black_box(totals);
-        read
-    };
-    let both = thread::scope(|scope| {
-        let other = scope.spawn(|| thread(0..half));
-        let own = thread(half..topics.partitions);
-        let other = other.join().unwrap();
-        Read { records: own.records + other.records, seconds: own.seconds.max(other.seconds) }
-    });
-    rate(both)
-}
-
-struct Read {
-    records: u64,
+pub struct Read {
+    pub records: u64,
     /// From the first record to the last.
-    seconds: f64,
+    pub seconds: f64,
 }
 
-fn rate(read: Read) -> f64 {
+pub fn rate(read: &Read) -> f64 {
     read.records as f64 / read.seconds
 }
 
 /// Reads partitions of the billed topic to their ends.
-fn read(
+pub fn read(
     stage: &Stage,
     topics: &Topics,
     partitions: Range<i32>,

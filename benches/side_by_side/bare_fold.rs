@@ -1,0 +1,100 @@
+//! A topic added up in bare hash maps: two threads that decode what they read, each with a map of
+//! its own. What any fold on these cores, broker beside, would have to beat.
+
+use std::hint::black_box;
+use std::ops::Range;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use rocksdb::{DB, WriteBatch, WriteOptions};
+use tollgate::fold::event::Input;
+use tollgate::wire::{self, Decoder};
+
+use crate::bare::{Bare, Key, Sums};
+use crate::engine::Topics;
+use crate::stage::Stage;
+use crate::throughput::{Read, rate, read};
+
+/// Events of a thread: about what one of an engine folds from a checkpoint to the next, in 5 s.
+const KEPT_EACH: u64 = 1_000_000;
+/// Rows written at once.
+const ROWS_AT_ONCE: usize = 10_000;
+
+/// Changed totals on their way to the disk.
+type Rows = Vec<(Key, Sums)>;
+
+/// Records per second. It keeps nothing.
+pub fn in_memory(stage: &Stage, topics: &Topics, new: fn() -> Bare) -> f64 {
+    on_two_threads(topics, |partitions| added_up(stage, topics, partitions, new(), None))
+}
+
+/// Records per second of one that counts no id twice and keeps the totals, but not the names and
+/// the ids, in RocksDB, by a thread of its own. It answers nobody, and a crash may tear it.
+pub fn on_disk(stage: &Stage, topics: &Topics) -> f64 {
+    let folder = stage.scratch("bare-fold");
+    let db = DB::open_default(&folder).expect("RocksDB opens");
+    let rate = thread::scope(|scope| {
+        let (rows, taken) = mpsc::channel::<(u8, Rows)>();
+        scope.spawn(|| taken.into_iter().for_each(|(half, rows)| keep(&db, half, &rows)));
+        on_two_threads(topics, |partitions| {
+            let half = u8::from(partitions.start > 0);
+            added_up(stage, topics, partitions, Bare::with_ids(), Some((half, rows.clone())))
+        })
+    });
+    drop(db);
+    std::fs::remove_dir_all(folder).expect("the build folder can be written");
+    rate
+}
+
+fn on_two_threads(topics: &Topics, thread: impl Fn(Range<i32>) -> Read + Sync) -> f64 {
+    let half = topics.partitions / 2;
+    let both = thread::scope(|scope| {
+        let other = scope.spawn(|| thread(0..half));
+        let own = thread(half..topics.partitions);
+        let other = other.join().expect("the other half is read");
+        Read { records: own.records + other.records, seconds: own.seconds.max(other.seconds) }
+    });
+    rate(&both)
+}
+
+fn added_up(
+    stage: &Stage,
+    topics: &Topics,
+    partitions: Range<i32>,
+    mut totals: Bare,
+    keeper: Option<(u8, Sender<(u8, Rows)>)>,
+) -> Read {
+    let decoder = Decoder::new(&wire::Options::default()).expect("a decoder without a registry");
+    let mut events = 0;
+    let read = read(stage, topics, partitions, |bytes| {
+        if let Input::Billed(event) = decoder.decode_billed(bytes).expect("a line").input {
+            totals.event(&event);
+        }
+        events += 1;
+        if let Some((half, rows)) = &keeper
+            && events % KEPT_EACH == 0
+        {
+            rows.send((*half, totals.changed())).expect("the keeper lives");
+        }
+    });
+    if let Some((half, rows)) = &keeper {
+        rows.send((*half, totals.changed())).expect("the keeper lives");
+    }
+    black_box(totals);
+    read
+}
+
+fn keep(db: &DB, half: u8, rows: &[(Key, Sums)]) {
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        let mut batch = WriteBatch::default();
+        for ((account, name, kind, start), (cost, requests)) in rows {
+            let (account, name) = (account.to_be_bytes(), name.to_be_bytes());
+            let key = [&[half], &account[..], &name, &[*kind], &start.to_be_bytes()].concat();
+            batch.put(key, [cost.to_be_bytes(), requests.to_be_bytes()].concat());
+        }
+        db.write_opt(batch, &options).expect("RocksDB writes");
+    }
+    db.flush().expect("RocksDB flushes");
+}

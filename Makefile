@@ -11,7 +11,7 @@ help: ## list these commands
 
 demo: ## traffic, engine and broker in one process: watch blocks appear and lift
 	@.ci/prepare build
-	cargo run --locked --quiet -- demo $(ARGS)
+	cargo run --locked -- demo $(ARGS)
 
 test: ## every test, real Kafka included (set KAFKA_BOOTSTRAP to use a broker of yours)
 	@.ci/prepare test

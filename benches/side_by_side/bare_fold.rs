@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 use std::ops::Range;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread;
 
 use rocksdb::{DB, WriteBatch, WriteOptions};
@@ -25,7 +25,7 @@ type Rows = Vec<(Key, Sums)>;
 
 /// Records per second. It keeps nothing.
 pub fn in_memory(stage: &Stage, topics: &Topics, new: fn() -> Bare) -> f64 {
-    on_two_threads(topics, |partitions| added_up(stage, topics, partitions, new(), None))
+    on_two_threads(topics, |partitions| added_up(stage, topics, partitions, new(), |_| {}))
 }
 
 /// Records per second of one that counts no id twice and keeps the totals, but not the names and
@@ -38,7 +38,10 @@ pub fn on_disk(stage: &Stage, topics: &Topics) -> f64 {
         scope.spawn(|| taken.into_iter().for_each(|(half, rows)| keep(&db, half, &rows)));
         on_two_threads(topics, |partitions| {
             let half = u8::from(partitions.start > 0);
-            added_up(stage, topics, partitions, Bare::with_ids(), Some((half, rows.clone())))
+            let hand_over = |totals: &mut Bare| {
+                rows.send((half, totals.changed())).expect("the keeper lives");
+            };
+            added_up(stage, topics, partitions, Bare::with_ids(), hand_over)
         })
     });
     drop(db);
@@ -57,12 +60,13 @@ fn on_two_threads(topics: &Topics, thread: impl Fn(Range<i32>) -> Read + Sync) -
     rate(&both)
 }
 
+/// `hand_over` is called each so many events, and once more at the end, which is not measured.
 fn added_up(
     stage: &Stage,
     topics: &Topics,
     partitions: Range<i32>,
     mut totals: Bare,
-    keeper: Option<(u8, Sender<(u8, Rows)>)>,
+    hand_over: impl Fn(&mut Bare),
 ) -> Read {
     let decoder = Decoder::new(&wire::Options::default()).expect("a decoder without a registry");
     let mut events = 0;
@@ -71,15 +75,11 @@ fn added_up(
             totals.event(&event);
         }
         events += 1;
-        if let Some((half, rows)) = &keeper
-            && events % KEPT_EACH == 0
-        {
-            rows.send((*half, totals.changed())).expect("the keeper lives");
+        if events % KEPT_EACH == 0 {
+            hand_over(&mut totals);
         }
     });
-    if let Some((half, rows)) = &keeper {
-        rows.send((*half, totals.changed())).expect("the keeper lives");
-    }
+    hand_over(&mut totals);
     black_box(totals);
     read
 }

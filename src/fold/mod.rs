@@ -32,6 +32,7 @@ mod table;
 mod tallies;
 mod tally;
 mod timer;
+mod totals;
 mod watch;
 
 pub use dedup::PACKED_BYTES;
@@ -39,13 +40,14 @@ pub use group::{DayGroup, Distinct};
 pub use limit_state::{Arming, BUILT_IN, built_in};
 pub use look::{Held, LimitSeen, Look, Seen};
 pub use rows::{Clockwork, LimitRef, LimitRow, Loaded, Need, Row, TallyKey, TallyRef};
-pub use share::{Placed, in_order, share_of};
+pub use share::{Dealt, Placed, in_order};
 pub use sliding::{Entry, Sliding, TIMES_MAX};
 pub use state::{Counts, State};
 pub use table::Epoch;
 pub use tallies::Tallies;
 pub use tally::{AccountNumber, Calendar, Tally, Total};
 pub use timer::TIMERS_PER_RECORD_MAX;
+pub use totals::ScopeTotals;
 
 /// Version of the rules that this release folds by; named in every journal record.
 pub const RULES_VERSION: u32 = 1;

@@ -1,5 +1,6 @@
 //! What a scope is called and where the index looks for it. Promise: two names never share a key.
 
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher};
 
 use compact_str::CompactString;
@@ -48,6 +49,12 @@ impl<'a> ScopeKey<'a> {
         Scope { kind: self.kind, id: named.then(|| self.id.to_own().text()) }
     }
 
+    /// By the bytes of kind and id, as totals of one account are sorted.
+    pub fn cmp_in_account(&self, other: &ScopeKey<'_>) -> Ordering {
+        let kinds = self.kind.as_str().cmp(other.kind.as_str());
+        kinds.then_with(|| self.id.cmp_text(&other.id))
+    }
+
     pub fn slot(&self) -> Slot {
         let mut hasher = FixedState::default().build_hasher();
         hasher.write_u64(u64::from(self.account.0) << 8 | self.kind as u64);
@@ -65,6 +72,17 @@ impl Id<&str> {
         match self {
             Id::Uuid(bytes) => Id::Uuid(bytes),
             Id::Text(text) => Id::Text(text.into()),
+        }
+    }
+
+    /// By the bytes of their texts.
+    fn cmp_text(&self, other: &Id<&str>) -> Ordering {
+        match (self, other) {
+            // Digits of one case at the same places.
+            (Id::Uuid(own), Id::Uuid(other)) => own.cmp(other),
+            (Id::Text(own), Id::Text(other)) => own.cmp(other),
+            (Id::Uuid(own), Id::Text(other)) => UuidText::default().of(*own).cmp(other),
+            (Id::Text(own), Id::Uuid(other)) => (*own).cmp(UuidText::default().of(*other)),
         }
     }
 }
@@ -177,6 +195,22 @@ mod tests {
             [&UUID[1..], &format!("{UUID}0"), &format!("{{{UUID}}}"), &UUID.replace('-', "")]
         {
             assert_eq!(canonical_uuid(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_an_account_are_sorted_as_their_texts() {
+        let kinds = [ScopeKind::Profile, ScopeKind::Account, ScopeKind::Country];
+        let others = ["", "0", "01234567", "g", &UUID.to_uppercase(), &UUID.replace('9', "a")];
+        let ids = others.into_iter().chain([UUID]);
+        let named: Vec<_> = ids.flat_map(|id| kinds.map(|kind| (kind, id))).collect();
+        let key = |(kind, id)| ScopeKey::new(AccountNumber(0), kind, id);
+        let texts = |(kind, id): (ScopeKind, _)| (kind.as_str(), id);
+        for one in &named {
+            for other in &named {
+                let found = key(*one).cmp_in_account(&key(*other));
+                assert_eq!(found, texts(*one).cmp(&texts(*other)), "{one:?} {other:?}");
+            }
         }
     }
 

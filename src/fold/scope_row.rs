@@ -206,7 +206,12 @@ impl ScopeRow {
         Some(windows[at].tally())
     }
 
-    /// Every window in memory with its tally.
+    /// Whether a window is in memory; none is of one that was cleared.
+    pub fn counts(&self) -> bool {
+        self.windows().next().is_some()
+    }
+
+    /// Every window in memory with its tally: days, then months, each in order.
     pub fn tallies(&self) -> impl Iterator<Item = (Calendar, Tally)> {
         self.windows().map(|(calendar, window)| (calendar, window.tally()))
     }

@@ -149,9 +149,9 @@ impl Scopes {
         self.windows += usize::from(fresh);
     }
 
-    /// Every row in memory, in no order that matters.
+    /// Every row with a total in memory, in no order that matters; as they lie there.
     pub fn rows(&self) -> impl Iterator<Item = &ScopeRow> {
-        self.index.iter().map(|(_, number)| self.row(*number))
+        self.rows.iter().filter(|row| row.counts())
     }
 
     /// Closes the epoch; what changed in it is then to be gathered, as it was at this moment.

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 
@@ -47,10 +48,45 @@ pub fn in_order(mut of_all: Vec<Placed>) -> impl Iterator<Item = Decision> {
     of_all.into_iter().map(|placed| placed.decision)
 }
 
-/// Which of so many shares a line is of: the first if it names no account.
-#[must_use]
-pub fn share_of(line: &Line<'_>, shares: usize) -> usize {
-    let account_id = match &line.input {
+/// Lines dealt out to the shares: who folds which, and how time goes on beside them.
+#[derive(Debug)]
+pub struct Dealt<'l> {
+    lines: &'l [Line<'l>],
+    /// The numbers of each share's lines.
+    own: Vec<Vec<usize>>,
+    /// The time of each line; of one that moves no time, the earliest there is.
+    times: Vec<Millis>,
+    /// The latest time up to and with each line.
+    latest: Vec<Millis>,
+}
+
+impl<'l> Dealt<'l> {
+    /// Deals by account; lines that name none go to the first share.
+    #[must_use]
+    pub fn new(lines: &'l [Line<'l>], shares: usize) -> Dealt<'l> {
+        let mut own: Vec<Vec<usize>> = vec![Vec::new(); shares];
+        let mut times = Vec::with_capacity(lines.len());
+        let mut latest = Vec::with_capacity(lines.len());
+        let mut last = Millis(i64::MIN);
+        for (number, line) in lines.iter().enumerate() {
+            own[share_of(&line.input, shares)].push(number);
+            let moves = !matches!(line.input, Input::Rejected(_));
+            let time = if moves { line.recorded_at } else { Millis(i64::MIN) };
+            last = last.max(time);
+            times.push(time);
+            latest.push(last);
+        }
+        Dealt { lines, own, times, latest }
+    }
+
+    #[must_use]
+    pub fn lines(&self) -> &'l [Line<'l>] {
+        self.lines
+    }
+}
+
+fn share_of(input: &Input<'_>, shares: usize) -> usize {
+    let account_id = match input {
         Input::Billed(event) => &*event.account_id,
         Input::Command(command) => &*command.account_id,
         Input::Rejected(_) | Input::Tick => return 0,
@@ -61,46 +97,59 @@ pub fn share_of(line: &Line<'_>, shares: usize) -> usize {
 }
 
 impl State {
-    /// Folds those of the lines that are the state's own, and takes the time of the others, as of
-    /// ticks. `first` is the number of the first line.
+    /// Folds the lines of one share, and takes the time of the others, as of ticks. `first` is the
+    /// number of the first line among those whose decisions are put in order together.
     pub fn fold_share(
         &mut self,
-        lines: &[Line<'_>],
+        dealt: &Dealt<'_>,
+        share: usize,
         first: usize,
-        is_own: impl Fn(&Line<'_>) -> bool,
         placed: &mut Vec<Placed>,
     ) {
         let mut ahead = std::mem::take(&mut self.ahead);
+        let (lines, mut next) = (dealt.lines, 0);
         let mut decided = Vec::new();
-        let mut numbers = first..;
-        for lines in lines.chunks(LINES_AHEAD) {
-            let mut own = [false; LINES_AHEAD];
-            own.iter_mut().zip(lines).for_each(|(own, line)| *own = is_own(line));
-            let events = lines.iter().zip(own).map(|(line, own)| line.billed().filter(|_| own));
-            self.look_ahead(events, &mut ahead);
-            for (((line, own), ahead), number) in
-                lines.iter().zip(own).zip(&ahead).zip(&mut numbers)
-            {
-                let mut place = |timer, decided: &mut Vec<Decision>| {
-                    let all = decided.drain(..);
-                    placed.extend(all.map(|decision| Placed { line: number, timer, decision }));
-                };
-                let moves_now = !matches!(line.input, Input::Rejected(_));
-                while moves_now
-                    && let Some(due) = self.next_timer().filter(|at| *at <= line.recorded_at)
-                {
-                    self.fire(line.recorded_at, 1, &mut decided);
-                    place(Some(due), &mut decided);
-                }
-                if own {
-                    self.fold_one(line, ahead.as_ref(), &mut decided);
-                    place(None, &mut decided);
-                } else if moves_now {
-                    self.set_now(line.recorded_at);
-                }
+        for own in dealt.own[share].chunks(LINES_AHEAD) {
+            self.look_ahead(own.iter().map(|number| lines[*number].billed()), &mut ahead);
+            for (number, ahead) in own.iter().zip(&ahead) {
+                self.pass(dealt, next..number + 1, first, placed);
+                self.fold_one(&lines[*number], ahead.as_ref(), &mut decided);
+                let of_line = |decision| Placed { line: first + number, timer: None, decision };
+                placed.extend(decided.drain(..).map(of_line));
+                next = number + 1;
             }
         }
+        self.pass(dealt, next..lines.len(), first, placed);
         self.ahead = ahead;
+    }
+
+    /// Takes the time of lines, and fires each timer at the first of them that it is due at.
+    fn pass(
+        &mut self,
+        dealt: &Dealt<'_>,
+        mut lines: Range<usize>,
+        first: usize,
+        placed: &mut Vec<Placed>,
+    ) {
+        let Some(latest) = lines.clone().next_back().map(|last| dealt.latest[last]) else { return };
+        let mut decided = Vec::new();
+        while let Some(due) = self.next_timer().filter(|due| *due <= latest)
+            && let Some(at) = lines.clone().find(|number| dealt.times[*number] >= due)
+        {
+            self.take_time(dealt, lines.start..at);
+            lines.start = at;
+            self.fire(dealt.times[at], 1, &mut decided);
+            let of_timer = |decision| Placed { line: first + at, timer: Some(due), decision };
+            placed.extend(decided.drain(..).map(of_timer));
+        }
+        self.take_time(dealt, lines);
+    }
+
+    fn take_time(&mut self, dealt: &Dealt<'_>, lines: Range<usize>) {
+        let latest = lines.last().map(|last| dealt.latest[last]);
+        if let Some(latest) = latest.filter(|latest| latest.0 != i64::MIN) {
+            self.set_now(latest);
+        }
     }
 }
 
@@ -177,9 +226,9 @@ mod tests {
                 let mut placed = Vec::new();
                 for (number, share) in shares.iter_mut().enumerate() {
                     let (first, second) = lines.split_at(lines.len() / 2);
-                    let is_own = |line: &Line<'_>| share_of(line, count) == number;
-                    share.fold_share(first, 0, is_own, &mut placed);
-                    share.fold_share(second, first.len(), is_own, &mut placed);
+                    let [one, other] = [first, second].map(|lines| Dealt::new(lines, count));
+                    share.fold_share(&one, number, 0, &mut placed);
+                    share.fold_share(&other, number, first.len(), &mut placed);
                 }
                 decisions.extend(in_order(placed));
             }

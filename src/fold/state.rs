@@ -18,7 +18,7 @@ use super::scope_key::ScopeKey;
 use super::scopes::{ScopeNumber, Scopes};
 use super::sliding::Sliding;
 use super::table::Map;
-use super::tally::{AccountNumber, Calendar, Months, Tally, Total};
+use super::tally::{AccountNumber, Calendar, Months, Tally};
 use super::timer::Timer;
 use super::watch::{EachWatch, Watch};
 use crate::money::Money;
@@ -329,22 +329,6 @@ impl State {
 
     pub(super) fn limit(&self, number: LimitNumber) -> &Limit {
         self.limits.get(number).expect("a number that was just found names a limit")
-    }
-
-    /// Every tally in memory, sorted by the bytes of account, kind, id, window, start. For replay,
-    /// whose state is all in memory.
-    #[must_use]
-    pub fn totals(&self) -> Vec<Total> {
-        let mut totals = Vec::new();
-        for row in self.scopes.rows() {
-            let account_id = &self.accounts[row.account.0 as usize].id;
-            totals.extend(row.tallies().map(|(window, tally)| {
-                let account_id = account_id.to_string();
-                Total { account_id, scope: row.scope(), window, tally }
-            }));
-        }
-        totals.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-        totals
     }
 }
 

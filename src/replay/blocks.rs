@@ -3,7 +3,10 @@
 //! skipped but numbered; no line, however long, takes more memory than the bound.
 
 use std::io::{self, Read};
+use std::mem::replace;
 use std::sync::Arc;
+
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::LINE_BYTES_MAX;
 use crate::fold::event::{Input, Line, Position, Reason, Refusal};
@@ -48,7 +51,7 @@ impl<R: Read> Blocks<R> {
         while !self.ended {
             let searched = bytes.len();
             self.fill(&mut bytes)?;
-            if let Some(at) = bytes[searched..].iter().rposition(|byte| *byte == b'\n') {
+            if let Some(at) = memrchr(b'\n', &bytes[searched..]) {
                 self.carry = bytes.split_off(searched + at + 1);
                 break;
             }
@@ -64,7 +67,7 @@ impl<R: Read> Blocks<R> {
             return Ok(None);
         }
         let first_line = self.next_line;
-        self.next_line += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.next_line += memchr_iter(b'\n', &bytes).count() as u64;
         Ok(Some(Block { first_line, bytes }))
     }
 
@@ -81,7 +84,7 @@ impl<R: Read> Blocks<R> {
         while !self.ended {
             rest.clear();
             self.fill(&mut rest)?;
-            if let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+            if let Some(at) = memchr(b'\n', &rest) {
                 self.carry = rest.split_off(at + 1);
                 return Ok(());
             }
@@ -96,8 +99,10 @@ pub fn lines<'a>(
     first_line: u64,
     bytes: &'a [u8],
 ) -> impl Iterator<Item = Line<'a>> {
-    let texts = (first_line..).zip(bytes.split(|byte| *byte == b'\n'));
-    let full = texts.filter(|(_, text)| !text.trim_ascii().is_empty());
+    let ends = memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    let starts_and_ends = ends.scan(0, |start, end| Some((replace(start, end + 1), end)));
+    let texts = starts_and_ends.map(|(start, end)| &bytes[start..end]);
+    let full = (first_line..).zip(texts).filter(|(_, text)| !text.trim_ascii().is_empty());
     full.map(|(number, text)| {
         let decoded = if text.len() > LINE_BYTES_MAX { too_long() } else { decode_line(text) };
         line(source, number, decoded)

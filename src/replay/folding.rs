@@ -4,10 +4,11 @@
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::summary::LineCounts;
 use super::{Error, Summary};
 use crate::fold::decision::Decision;
 use crate::fold::event::Line;
-use crate::fold::{Counts, Placed, State, Total, in_order, share_of};
+use crate::fold::{Counts, Dealt, Placed, ScopeTotals, State, in_order};
 use crate::wire::json::write_decision;
 
 /// Threads that `threads` asks for; 0 are as many as the machine has cores.
@@ -18,9 +19,12 @@ pub fn pool(threads: usize) -> Result<ThreadPool, Error> {
     ThreadPoolBuilder::new().num_threads(threads).build().map_err(Error::Threads)
 }
 
-/// States, one a thread of the pool.
-pub struct Folding<'p> {
-    pool: &'p ThreadPool,
+/// Shares for each thread, if there are several: accounts differ in size, and whoever is done with
+/// one takes the next.
+const SHARES_PER_THREAD: usize = 4;
+
+/// States that share the accounts.
+pub struct Folding {
     shares: Vec<Share>,
     summary: Summary,
     write: bool,
@@ -33,13 +37,14 @@ struct Share {
     decided: Vec<Placed>,
 }
 
-impl Folding<'_> {
+impl Folding {
     /// `write` is false when nobody wants to see the decisions.
-    pub fn new(pool: &ThreadPool, dedup_minutes: u32, write: bool) -> Folding<'_> {
+    pub fn new(dedup_minutes: u32, write: bool) -> Folding {
+        let threads = rayon::current_num_threads();
+        let shares = if threads == 1 { 1 } else { threads * SHARES_PER_THREAD };
         let share = |_| Share { state: State::new(dedup_minutes), decided: Vec::new() };
         Folding {
-            pool,
-            shares: (0..pool.current_num_threads()).map(share).collect(),
+            shares: (0..shares).map(share).collect(),
             summary: Summary::default(),
             write,
             written: Vec::new(),
@@ -47,20 +52,19 @@ impl Folding<'_> {
     }
 
     /// Folds lines that come in parts.
-    pub fn lines(&mut self, parts: &[&[Line<'_>]]) {
+    pub fn lines<'l>(&mut self, parts: &[&'l [Line<'l>]]) {
         let count = self.shares.len();
+        let deal = |lines: &&'l [Line<'l>]| (Dealt::new(lines, count), LineCounts::of(lines));
+        let dealt: Vec<_> = parts.par_iter().map(deal).collect();
         let fold = |(number, share): (usize, &mut Share)| {
             let mut first = 0;
-            for lines in parts {
-                let is_own = |line: &Line<'_>| share_of(line, count) == number;
-                share.state.fold_share(lines, first, is_own, &mut share.decided);
-                first += lines.len();
+            for (dealt, _) in &dealt {
+                share.state.fold_share(dealt, number, first, &mut share.decided);
+                first += dealt.lines().len();
             }
         };
-        self.pool.install(|| self.shares.par_iter_mut().enumerate().for_each(fold));
-        for line in parts.iter().copied().flatten() {
-            self.summary.count_line(&line.input);
-        }
+        self.shares.par_iter_mut().enumerate().for_each(fold);
+        dealt.iter().for_each(|(_, counts)| self.summary.count_lines(counts));
         let decided = self.shares.iter_mut().flat_map(|share| share.decided.drain(..)).collect();
         in_order(decided).for_each(|decision| self.take(&decision));
     }
@@ -73,15 +77,13 @@ impl Folding<'_> {
         }
     }
 
-    /// Every total, sorted by the bytes of account, kind, id, window, start.
-    pub fn totals(&self) -> Vec<Total> {
-        let states = self.shares.par_iter();
-        let sorted = states.map(|share| share.state.totals());
-        let of_shares = self.pool.install(|| sorted.collect::<Vec<_>>());
-        let mut totals: Vec<Total> = of_shares.into_iter().flatten().collect();
-        // Stable sorting merges what is sorted in pieces.
-        totals.sort_by(|a, b| a.order().cmp(&b.order()));
-        totals
+    /// Every scope with its totals, sorted by the bytes of account, kind, id.
+    pub fn scope_totals(&self) -> Vec<ScopeTotals<'_>> {
+        let sorted = self.shares.par_iter().map(|share| share.state.scope_totals());
+        let mut scopes = sorted.collect::<Vec<_>>().concat();
+        // Stable sorting merges what is sorted in pieces; an account is in one share.
+        scopes.sort_by_key(|scope| scope.account_id);
+        scopes
     }
 
     pub fn summary(mut self, elapsed_ms: u64) -> Summary {
@@ -90,6 +92,8 @@ impl Folding<'_> {
             self.summary.duplicates += duplicates;
         }
         self.summary.time(elapsed_ms);
+        // Side by side: giving up millions of rows takes a while.
+        self.shares.into_par_iter().for_each(drop);
         self.summary
     }
 }

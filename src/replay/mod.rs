@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::fold::Total;
+use crate::fold::ScopeTotals;
 use crate::fold::event::Line;
 use crate::time::Clock;
 use crate::wire::json::write_total;
@@ -27,8 +27,8 @@ pub use summary::{DecisionCounts, RejectCounts, Summary};
 /// Longest line that is read; a longer one is rejected as undecodable.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Totals that a thread writes before the next piece.
-const TOTALS_AT_ONCE: usize = 16 * 1024;
+/// Scopes whose totals a thread writes before the next piece.
+const SCOPES_AT_ONCE: usize = 4 * 1024;
 /// Lines of a log in memory that are folded at once.
 const LINES_IN_MEMORY: usize = 1_000;
 
@@ -83,9 +83,16 @@ pub fn run(options: &Options, clock: &dyn Clock) -> Result<Summary, Error> {
     output::check(options)?;
     let started = clock.now();
     let pool = folding::pool(options.threads)?;
-    let mut folding = Folding::new(&pool, options.dedup_minutes, options.decisions.is_some());
+    let folding = pool.install(|| folded(options))?;
+    let elapsed_ms = clock.now().0.saturating_sub(started.0);
+    Ok(pool.install(|| folding.summary(u64::try_from(elapsed_ms).unwrap_or(0))))
+}
+
+/// On a thread of the pool, as all that follows.
+fn folded(options: &Options) -> Result<Folding, Error> {
+    let mut folding = Folding::new(options.dedup_minutes, options.decisions.is_some());
     let mut decisions = output::Output::open(options.decisions.as_deref())?;
-    let read = pipeline::lines(&options.logs, &pool, |parts| {
+    let read = pipeline::lines(&options.logs, |parts| {
         folding.lines(parts);
         decisions.take(&mut folding.written)
     });
@@ -93,22 +100,20 @@ pub fn run(options: &Options, clock: &dyn Clock) -> Result<Summary, Error> {
     read?;
     let mut totals = output::Output::open(options.totals.as_deref())?;
     if options.totals.is_some() {
-        for some in folding.totals().chunks(pool.current_num_threads() * TOTALS_AT_ONCE) {
-            let texts = some.par_chunks(TOTALS_AT_ONCE).map(written);
-            for mut text in pool.install(|| texts.collect::<Vec<_>>()) {
-                totals.close(&mut text)?;
-            }
+        let at_once = rayon::current_num_threads() * SCOPES_AT_ONCE;
+        for some in folding.scope_totals().chunks(at_once) {
+            let texts: Vec<_> = some.par_chunks(SCOPES_AT_ONCE).map(written).collect();
+            texts.into_iter().try_for_each(|mut text| totals.close(&mut text))?;
         }
     }
-    let elapsed_ms = clock.now().0.saturating_sub(started.0);
-    Ok(folding.summary(u64::try_from(elapsed_ms).unwrap_or(0)))
+    Ok(folding)
 }
 
 /// NDJSON.
-fn written(totals: &[Total]) -> Vec<u8> {
+fn written(scopes: &[ScopeTotals<'_>]) -> Vec<u8> {
     let mut text = Vec::new();
-    for total in totals {
-        write_total(total, &mut text);
+    for total in scopes.iter().flat_map(ScopeTotals::totals) {
+        write_total(&total, &mut text);
         text.push(b'\n');
     }
     text
@@ -134,14 +139,16 @@ pub fn fold_bytes(
     dedup_minutes: u32,
     threads: usize,
 ) -> Result<Folded, Error> {
-    let pool = folding::pool(threads)?;
-    let mut folding = Folding::new(&pool, dedup_minutes, true);
     let source: Arc<str> = file_name.into();
     let lines: Vec<Line<'_>> = blocks::lines(&source, 1, log).collect();
-    lines.chunks(LINES_IN_MEMORY).for_each(|some| folding.lines(&[some]));
-    let decisions = std::mem::take(&mut folding.written);
-    let totals = written(&folding.totals());
-    Ok(Folded { decisions, totals, summary: folding.summary(0) })
+    let fold = || {
+        let mut folding = Folding::new(dedup_minutes, true);
+        lines.chunks(LINES_IN_MEMORY).for_each(|some| folding.lines(&[some]));
+        let decisions = std::mem::take(&mut folding.written);
+        let totals = written(&folding.scope_totals());
+        Folded { decisions, totals, summary: folding.summary(0) }
+    };
+    Ok(folding::pool(threads)?.install(fold))
 }
 
 /// Reads one log on this thread, plain or compressed, lines or a container, and gives its lines in

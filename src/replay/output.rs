@@ -45,7 +45,7 @@ fn same(one: &Path, other: &Path) -> bool {
 pub struct Output(Option<Open>);
 
 struct Open {
-    to: Box<dyn Write>,
+    to: Box<dyn Write + Send>,
     place: String,
 }
 
@@ -55,8 +55,8 @@ impl Output {
             return Ok(Output(None));
         };
         let place = place(path);
-        let to: Box<dyn Write> = if is_stdout(path) {
-            Box::new(io::stdout().lock())
+        let to: Box<dyn Write + Send> = if is_stdout(path) {
+            Box::new(io::stdout())
         } else {
             match File::create(path) {
                 Ok(file) => Box::new(file),

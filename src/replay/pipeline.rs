@@ -11,7 +11,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::Error;
@@ -62,15 +61,12 @@ struct Part<'a> {
 /// returned.
 pub fn lines(
     logs: &[PathBuf],
-    pool: &ThreadPool,
     mut fold: impl FnMut(&[&[Line<'_>]]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let read = Arc::new(AtomicU64::new(0));
     let mut progress = Progress::start(source::bytes_in_all(logs), read.clone());
-    let decode = |parts: &mut [Part<'_>]| {
-        pool.install(|| parts.par_iter_mut().for_each(Part::decode));
-    };
-    let others = PIECES_PER_THREAD * pool.current_num_threads() - 1;
+    let decode = |parts: &mut [Part<'_>]| parts.par_iter_mut().for_each(Part::decode);
+    let others = PIECES_PER_THREAD * rayon::current_num_threads() - 1;
     thread::scope(|scope| {
         // Leaving early drops the receiver, and the reader ends with its next piece.
         let (to_fold, pieces) = sync_channel(QUEUE_PIECES);

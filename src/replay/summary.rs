@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::fold::decision::Decision;
-use crate::fold::event::{Input, Reason};
+use crate::fold::event::{Input, Line, Reason};
 
 /// Counts of a replay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +43,28 @@ pub struct DecisionCounts {
     pub lifted: u64,
 }
 
+/// What lines are, counted apart from what comes of them.
+#[derive(Debug, Default)]
+pub(super) struct LineCounts {
+    lines: u64,
+    commands: u64,
+    ticks: u64,
+}
+
+impl LineCounts {
+    pub fn of(lines: &[Line<'_>]) -> LineCounts {
+        let mut counts = LineCounts { lines: lines.len() as u64, ..LineCounts::default() };
+        for line in lines {
+            match line.input {
+                Input::Command(_) => counts.commands += 1,
+                Input::Tick => counts.ticks += 1,
+                Input::Billed(_) | Input::Rejected(_) => {}
+            }
+        }
+        counts
+    }
+}
+
 impl RejectCounts {
     #[must_use]
     pub fn all(&self) -> u64 {
@@ -69,13 +91,10 @@ impl DecisionCounts {
 }
 
 impl Summary {
-    pub(super) fn count_line(&mut self, input: &Input) {
-        self.lines += 1;
-        match input {
-            Input::Command(_) => self.commands += 1,
-            Input::Tick => self.ticks += 1,
-            Input::Billed(_) | Input::Rejected(_) => {}
-        }
+    pub(super) fn count_lines(&mut self, counts: &LineCounts) {
+        self.lines += counts.lines;
+        self.commands += counts.commands;
+        self.ticks += counts.ticks;
     }
 
     pub(super) fn count_decision(&mut self, decision: &Decision) {

@@ -1,11 +1,12 @@
 //! `tollgate replay` of the same lines from an Avro container file and from NDJSON: whole processes,
-//! from start to exit, totals written.
+//! from start to exit, totals written; and what bare hash maps make of the latter.
 
 use std::time::Instant;
 
 use tollgate::generate::Options;
 
 use crate::Scale;
+use crate::bare_fold;
 use crate::stage::{Stage, run, text};
 use crate::table::{Table, median};
 use crate::throughput::options;
@@ -19,13 +20,23 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     let lines = traffic::files(&spread, &avro, &json);
     let totals = folder.join("totals.ndjson");
     for (log, format) in [(&avro, "an Avro file"), (&json, "NDJSON")] {
-        let mut rates = Vec::new();
-        for _ in 0..scale.rounds {
-            let begun = Instant::now();
+        let replay = || {
             run(&["replay", "--log", text(log), "--totals", text(&totals), "--json"]);
-            rates.push(lines as f64 / begun.elapsed().as_secs_f64());
-        }
-        table.beside_drain(format!("tollgate replay of {format}"), median(rates), "lines/s");
+        };
+        let rate = median_rate(scale, lines, replay);
+        table.beside_drain(format!("tollgate replay of {format}"), rate, "lines/s");
     }
+    let bare = median_rate(scale, lines, || bare_fold::of_file(&json));
+    let what = "bare hash fold of NDJSON that counts no id twice, two threads";
+    table.beside_drain(what, bare, "lines/s");
     std::fs::remove_dir_all(folder).expect("the build folder can be written");
+}
+
+fn median_rate(scale: Scale, lines: u64, work: impl Fn()) -> f64 {
+    let rates = (0..scale.rounds).map(|_| {
+        let begun = Instant::now();
+        work();
+        lines as f64 / begun.elapsed().as_secs_f64()
+    });
+    median(rates.collect())
 }

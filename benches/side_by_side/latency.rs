@@ -1,6 +1,7 @@
 //! From the produce of an event that crosses a limit until a separate consumer of block-state has
 //! the block, while other traffic flows at a rate and checkpoints run. Beside it the same client's
-//! records to a topic that no engine reads: what Kafka and the cores take of one of its three legs.
+//! records to a topic that no engine reads: what Kafka and the cores take of one of its three legs;
+//! and all of it with a bare relay in the engine's place.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -17,6 +18,7 @@ use tollgate::time::Millis;
 use crate::Scale;
 use crate::engine::{Engine, Settings, Topics};
 use crate::journal::{Journal, consumer, lines_in};
+use crate::relay::{self, CROSSING};
 use crate::stage::Stage;
 use crate::table::{Table, quantile};
 use crate::throughput::{LIMITS_PER_ACCOUNT, PARTITIONS};
@@ -44,10 +46,14 @@ pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
     }
     for rate in rates {
         let warm_up = if scale.short { 0 } else { WARM_UP_SECONDS };
-        let (blocks, probes) = measure(stage, warm_up + scale.latency_seconds, rate);
-        for (what, mut times) in
-            [("event to block", blocks), ("  a record to a reader, no engine", probes)]
-        {
+        let through = |middle| measure(stage, warm_up + scale.latency_seconds, rate, middle);
+        let (blocks, probes) = through(Middle::Engine);
+        let (relayed, _) = through(Middle::Relay);
+        for (what, mut times) in [
+            ("event to block", blocks),
+            ("  a record to a reader, no engine", probes),
+            ("  event to block by a bare relay, no engine", relayed),
+        ] {
             times.drain(..(warm_up * CROSSINGS_PER_SECOND) as usize);
             times.sort_by(f64::total_cmp);
             for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
@@ -76,12 +82,21 @@ fn flooded(stage: &Stage) -> f64 {
     journal.lines as f64 * 1_000.0 / (journal.last_ms - journal.first_ms) as f64
 }
 
+/// What makes blocks of events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Middle {
+    Engine,
+    Relay,
+}
+
 /// Milliseconds of each crossing, and of each record that is sent to another topic just before it,
 /// in the order in which they came.
-fn measure(stage: &Stage, seconds: u64, rate: u64) -> (Vec<f64>, Vec<f64>) {
+fn measure(stage: &Stage, seconds: u64, rate: u64, middle: Middle) -> (Vec<f64>, Vec<f64>) {
     let crossings = seconds * CROSSINGS_PER_SECOND;
-    let topics = Topics::new(&format!("latency-{rate}"), PARTITIONS);
-    let mut engine = Engine::new(stage, &format!("latency-{rate}"), &topics, Settings::default());
+    let name = format!("latency-{rate}-{middle:?}").to_lowercase();
+    let topics = Topics::new(&name, PARTITIONS);
+    // It makes its topics, whether it is started or not.
+    let mut engine = Engine::new(stage, &name, &topics, Settings::default());
     let writer = Writer::new(&stage.bootstrap, 1);
     (0..crossings).for_each(|number| limit(&writer, &topics, number));
     let mut lines = other_traffic(rate).peekable();
@@ -96,13 +111,18 @@ fn measure(stage: &Stage, seconds: u64, rate: u64) -> (Vec<f64>, Vec<f64>) {
     let mut journal = Journal::follow(&stage.bootstrap, &engine);
     let reader = |topic| consumer(&stage.bootstrap, topic, 0..PARTITIONS, Offset::Beginning);
     let (blocks, probes) = (reader(&engine.block_state), reader(&engine.unused));
-    engine.start();
-    journal.until(commands, &mut engine);
+    if middle == Middle::Engine {
+        engine.start();
+        journal.until(commands, &mut engine);
+    }
 
     let done = AtomicBool::new(false);
     let (sent, probed) = (Sent::default(), Sent::default());
     let limit = Duration::from_secs(60 + 2 * seconds);
     let both = std::thread::scope(|scope| {
+        if middle == Middle::Relay {
+            scope.spawn(|| relay::run(stage, &engine, &done));
+        }
         scope.spawn(|| flow(stage, &topics, lines, rate, &done));
         scope.spawn(|| {
             for number in 0..crossings {
@@ -123,7 +143,9 @@ fn measure(stage: &Stage, seconds: u64, rate: u64) -> (Vec<f64>, Vec<f64>) {
     });
     let came = (both.0.len() as u64, both.1.len() as u64);
     assert_eq!(came, (crossings, crossings), "some blocks or records never came");
-    engine.stop();
+    if middle == Middle::Engine {
+        engine.stop();
+    }
     both
 }
 
@@ -146,7 +168,7 @@ fn arrivals(reader: &BaseConsumer, sent: &Sent, count: u64, limit: Duration) -> 
 }
 
 fn limit(writer: &Writer, topics: &Topics, number: u64) {
-    let account = format!("crossing-{number}");
+    let account = format!("{CROSSING}{number}");
     let command = json!({"type": "limit_set", "command_id": format!("c-{number}"),
         "account_id": account, "issued_at": Millis(now_ms()).to_string(), "actor": "bench",
         "limit": {"limit_id": "day", "scope": {"kind": "account"}, "measure": "cost",
@@ -155,7 +177,7 @@ fn limit(writer: &Writer, topics: &Topics, number: u64) {
 }
 
 fn crossing(number: u64) -> (String, Vec<u8>) {
-    let account = format!("crossing-{number}");
+    let account = format!("{CROSSING}{number}");
     let event = json!({"event_id": format!("e-{number}"), "account_id": account, "feature": "sms",
         "cost": "1.00", "occurred_at": Millis(now_ms()).to_string()});
     (account, event.to_string().into_bytes())

@@ -23,6 +23,7 @@ mod journal;
 mod latency;
 mod peers;
 mod recovery;
+mod relay;
 mod stage;
 mod table;
 mod throughput;

@@ -120,7 +120,14 @@ impl Writer {
     }
 
     pub fn send(&self, topic: &str, key: &str, value: &[u8]) {
-        let mut record = BaseRecord::to(topic).key(key).payload(value);
+        self.put(BaseRecord::to(topic).key(key).payload(value));
+    }
+
+    pub fn send_to(&self, topic: &str, partition: i32, key: &str, value: &[u8]) {
+        self.put(BaseRecord::to(topic).partition(partition).key(key).payload(value));
+    }
+
+    fn put(&self, mut record: BaseRecord<'_, str, [u8]>) {
         loop {
             match self.producer.send(record) {
                 Ok(()) => return,
@@ -128,7 +135,7 @@ impl Writer {
                     record = back;
                     std::thread::sleep(Duration::from_millis(2));
                 }
-                Err((error, _)) => panic!("writing {topic}: {error}"),
+                Err((error, record)) => panic!("writing {}: {error}", record.topic),
             }
         }
     }

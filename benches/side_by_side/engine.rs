@@ -39,7 +39,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { threads: 2, memory_bytes_max: 1 << 30, static_member: false }
+        Settings { threads: 2, memory_bytes_max: 2 << 30, static_member: false }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::options::Options;
 use crate::engine::runner::{Desk, Setup};
 use crate::error::Error;
 use crate::journal::{Owner, Partitioner};
+use crate::store::rocks;
 use crate::telemetry::Telemetry;
 use crate::wire::{self, Decoder, Encoder, RegistryOptions};
 
@@ -28,12 +29,15 @@ pub fn setup(
         Encoder::new(output_format(config.output.format), topics(config), registry.as_ref());
     let encoder = encoder.map_err(|error| refused("the encoder", &error))?;
     let threads = config.engine.threads.map_or_else(cores, usize::from);
+    let databases = rocks::Options::within(config.engine.memory_bytes_max);
+    let rows_bytes_max = config.engine.memory_bytes_max - databases.cache_bytes;
     let setup = Setup {
         kafka,
         encoder,
-        options: options(config, partitions, address),
+        options: options(config, rows_bytes_max, partitions, address),
         threads,
         state_dir: config.engine.state_dir.clone(),
+        databases,
         telemetry: telemetry.clone(),
         desk: Desk::default(),
     };
@@ -94,7 +98,7 @@ fn cores() -> usize {
 /// Takes some 0.2 ms.
 const GATHERED_AT_ONCE: usize = 1_000;
 
-fn options(config: &Config, partitions: usize, address: &str) -> Options {
+fn options(config: &Config, memory_bytes_max: usize, partitions: usize, address: &str) -> Options {
     let engine = &config.engine;
     let address = address.to_owned();
     let run = format!("{:016x}", rand::random::<u64>());
@@ -106,7 +110,7 @@ fn options(config: &Config, partitions: usize, address: &str) -> Options {
         checkpoint_interval_ms: i64::from(engine.checkpoint_interval_ms),
         checkpoint_lines_max: engine.checkpoint_lines_max,
         gathered_at_once: GATHERED_AT_ONCE,
-        memory_bytes_max: engine.memory_bytes_max / partitions.max(1),
+        memory_bytes_max: memory_bytes_max / partitions.max(1),
         dedup_minutes: u32::from(engine.dedup_minutes),
         retention_days: u32::from(engine.retention_days),
         retention_months: u32::from(engine.retention_months),

@@ -226,8 +226,11 @@ pub struct EngineOptions {
     /// changes up to a dozen rows, which wait in memory until they are written.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub checkpoint_lines_max: usize,
-    /// Bytes of memory for the state of the whole process, divided over its partitions. Beyond,
-    /// rows at rest are evicted and loaded from disk when they are touched again.
+    /// Bytes of memory for the state of the whole process: a quarter, 256 MiB at most, for what
+    /// its databases cache, the rest divided over all partitions for rows, remembered ids (64 bytes
+    /// each), accounts and checkpoints on their way. Beyond, rows at rest are evicted, and loaded
+    /// from disk when they are touched again; a row that changed stays until it is written, which
+    /// the fold does not wait for. Queues and code come on top.
     #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_u64))]
     pub memory_bytes_max: usize,
     /// Minutes for which an event's id is remembered: a repetition within them is counted once. It
@@ -354,7 +357,7 @@ impl Default for EngineOptions {
             outputs_outstanding_max: 100_000,
             checkpoint_interval_ms: 5_000,
             checkpoint_lines_max: 1_000_000,
-            memory_bytes_max: 1024 * 1024 * 1024,
+            memory_bytes_max: 2 * 1024 * 1024 * 1024,
             dedup_minutes: 10,
             retention_days: 40,
             retention_months: 14,

@@ -6,21 +6,22 @@ use super::batch::LINES_AT_ONCE;
 use super::intake::Folded;
 use super::options::Options;
 use crate::fault_point;
-use crate::fold::{Clockwork, Counts, Epoch, Row, State, Tallies};
+use crate::fold::{Clockwork, Counts, Epoch, Memory, Row, State, Tallies};
 use crate::journal::{Hash, Tip};
 use crate::store::{BlockRow, Checkpoint, Position, Retention};
 use crate::time::{Day, Millis, Month};
 
-/// Estimated bytes of an evictable row in memory, with its share of the maps.
-const ROW_BYTES: usize = 160;
 /// Evicts rows unused for so many checkpoints first, then for fewer.
 const UNUSED_EPOCHS: [Epoch; 4] = [8, 4, 1, 0];
-/// Part of the budget that the changed rows of a full memory may be before they are written.
+/// What eviction leaves of a full memory: the rest is for what changes until the next checkpoint.
+const KEPT: usize = 3;
+const KEPT_OF: usize = 4;
+/// Part of the room for rows that a checkpoint takes before one is due for want of memory.
 const CHANGED_PART: usize = 4;
+/// Part of the budget that rows get though what stays takes the rest, or more.
+const ROWS_PART: usize = 4;
 /// Fewer changed scopes are not worth a checkpoint before its time.
 const CHANGED_SCOPES_MIN: usize = 1_000;
-/// Rows of a scope that a line changes: its day and its month.
-const ROWS_PER_SCOPE: usize = 2;
 
 /// Rows as of a record that may not have won yet.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub(super) struct Checkpoints {
     frozen: Option<Frozen>,
     /// Under way to the disk.
     submitted: Option<Tip>,
+    /// Bytes that the checkpoint on its way takes, estimated.
+    on_its_way_bytes: usize,
     stored: Option<u64>,
 }
 
@@ -78,6 +81,7 @@ impl Checkpoints {
             last_us: None,
             frozen: None,
             submitted: None,
+            on_its_way_bytes: 0,
             stored: None,
         }
     }
@@ -86,6 +90,7 @@ impl Checkpoints {
     pub fn forget(&mut self) {
         self.frozen = None;
         self.submitted = None;
+        self.on_its_way_bytes = 0;
         self.stored = None;
         self.lines = 0;
     }
@@ -126,17 +131,31 @@ impl Checkpoints {
         }
     }
 
-    /// Memory is full, and writing what changed makes room.
+    /// Memory has just room for the checkpoint that would make more.
     fn is_full_of_changes(&self, state: &State) -> bool {
-        let scopes = state.changed_scopes();
-        scopes >= CHANGED_SCOPES_MIN
-            && scopes * ROWS_PER_SCOPE * ROW_BYTES >= self.memory_bytes_max / CHANGED_PART
-            && self.is_over_budget(state)
+        let Memory { rows, resident, changes } = state.memory();
+        let room = self.room(resident);
+        state.changed_scopes() >= CHANGED_SCOPES_MIN
+            && changes >= room / CHANGED_PART
+            && rows + changes > room
     }
 
-    /// More may go than memory has room for.
-    fn is_over_budget(&self, state: &State) -> bool {
-        evictable_bytes(state) > self.memory_bytes_max
+    /// Bytes for rows and a checkpoint on its way, beside what stays.
+    fn room(&self, resident: usize) -> usize {
+        let budget = self.memory_bytes_max;
+        budget.saturating_sub(resident).max(budget / ROWS_PART)
+    }
+
+    /// Rows take more of the room than an eviction leaves.
+    fn is_over_what_is_kept(&self, state: &State) -> bool {
+        let Memory { rows, resident, .. } = state.memory();
+        rows > self.room(resident) / KEPT_OF * KEPT
+    }
+
+    /// Bytes of rows, of what stays, and of the checkpoint on its way, estimated.
+    pub fn bytes(&self, state: &State) -> usize {
+        let Memory { rows, resident, .. } = state.memory();
+        rows + resident + self.on_its_way_bytes
     }
 
     /// The same where nothing is folded on top of the chain, whose last record is that of `tip`: a
@@ -170,12 +189,14 @@ impl Checkpoints {
 
     fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
         fault_point::reach("checkpoint.freeze");
+        let Memory { rows, resident, changes } = state.memory();
+        let urgent = rows + changes > self.room(resident);
+        self.on_its_way_bytes = changes;
         let mut rows = Vec::new();
         let epoch = state.close(|row| rows.push(row));
         fault_point::reach("checkpoint.frozen");
         self.lines = 0;
         let (seq, hash, clockwork) = (tip.seq, tip.hash, state.clockwork());
-        let urgent = self.is_over_budget(state);
         let (tip, tallies) = (None, None);
         let frozen = Frozen { seq, hash, tip, epoch, rows, tallies, clockwork, folded, urgent };
         self.frozen = Some(frozen);
@@ -243,21 +264,16 @@ impl Checkpoints {
     /// The submitted checkpoint is on disk: rows beyond the memory budget may go.
     pub fn written(&mut self, epoch: Epoch, state: &mut State) -> Option<Tip> {
         let tip = self.submitted.take();
+        self.on_its_way_bytes = 0;
         if let Some(tip) = &tip {
             self.stored = Some(tip.seq);
         }
         for unused in UNUSED_EPOCHS {
-            if !self.is_over_budget(state) {
+            if !self.is_over_what_is_kept(state) {
                 break;
             }
             state.evict(epoch, (epoch + 1).saturating_sub(unused));
         }
         tip
     }
-}
-
-/// Bytes of evictable rows in memory, estimated from their number.
-pub(super) fn evictable_bytes(state: &State) -> usize {
-    let (_, evictable, _) = state.rows();
-    evictable * ROW_BYTES
 }

@@ -19,7 +19,8 @@ pub struct Options {
     /// Scopes and sliding groups that are gathered for a checkpoint in one turn, and as many for
     /// each 256 lines folded in it: the fold goes on in between.
     pub gathered_at_once: usize,
-    /// Bytes of memory for this partition's evictable rows, as estimated from their number.
+    /// Bytes of memory for this partition's state and its checkpoint on its way, as estimated from
+    /// the number of rows. Those that may go have a quarter of it at least.
     pub memory_bytes_max: usize,
     /// Dedup window in minutes, 1..=1,440 (O3).
     pub dedup_minutes: u32,

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::kafka::{Change, Kafka, KafkaLog, Waker};
 use super::options::Options;
 use super::partition::{Ask, Fault, Partition, Turn};
-use crate::store::rocks::{RocksStore, Shared};
+use crate::store::rocks::{self, RocksStore, Shared};
 use crate::telemetry::{PartitionHealth, PartitionMetrics, SystemClock, Telemetry};
 use crate::time::{Clock, Millis};
 use crate::wire::{Decoder, Encoder};
@@ -41,6 +41,8 @@ pub struct Setup {
     pub options: Options,
     pub threads: usize,
     pub state_dir: PathBuf,
+    /// What the databases of all partitions share.
+    pub databases: rocks::Options,
     pub telemetry: Telemetry,
     /// Takes questions once the engine runs.
     pub desk: Desk,
@@ -75,7 +77,7 @@ enum Order {
 /// When the engine cannot start, or the group cannot be kept.
 pub fn run(setup: Setup, decoder: &Decoder, stop: &AtomicBool) -> Result<(), Error> {
     let setup = Arc::new(setup);
-    let shared = Shared::new(crate::store::rocks::Options::default());
+    let shared = Shared::new(setup.databases);
     let (membership, changes) = setup.kafka.join()?;
     let mut threads = Vec::new();
     for index in 0..setup.threads {

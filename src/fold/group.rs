@@ -57,13 +57,16 @@ pub(super) struct Groups<G, V> {
     /// By the limit's number.
     tables: Vec<Option<Box<Table<G, V>>>>,
     epoch: Epoch,
+    /// Groups in memory, and those changed in the present epoch.
+    len: usize,
+    changed: usize,
     /// The first table whose closed epoch is yet to be gathered.
     gathered_to: usize,
 }
 
 impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
     pub fn new() -> Self {
-        Groups { tables: Vec::new(), epoch: 1, gathered_to: 0 }
+        Groups { tables: Vec::new(), epoch: 1, len: 0, changed: 0, gathered_to: 0 }
     }
 
     fn of(&self, limit: LimitNumber) -> Option<&Table<G, V>> {
@@ -78,20 +81,16 @@ impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
         self.of(limit)?.get(group)
     }
 
-    fn table(&mut self, limit: LimitNumber) -> &mut Table<G, V> {
-        let at = limit.0 as usize;
-        if at >= self.tables.len() {
-            self.tables.resize_with(at + 1, || None);
-        }
-        self.tables[at].get_or_insert_with(|| Box::new(Table::at(self.epoch)))
-    }
-
     pub fn change(&mut self, limit: LimitNumber, group: &G) -> &mut V {
-        self.table(limit).change(group)
+        let (value, touch) = table(&mut self.tables, self.epoch, limit).change(group);
+        self.len += usize::from(touch.new);
+        self.changed += usize::from(touch.first);
+        value
     }
 
     pub fn load(&mut self, limit: LimitNumber, group: G, value: V) {
-        self.table(limit).load(group, value);
+        let new = table(&mut self.tables, self.epoch, limit).load(group, value);
+        self.len += usize::from(new);
     }
 
     /// The limit's groups in byte order.
@@ -103,8 +102,9 @@ impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
     }
 
     pub fn remove(&mut self, limit: LimitNumber) {
-        if let Some(table) = self.tables.get_mut(limit.0 as usize) {
-            *table = None;
+        if let Some(table) = self.tables.get_mut(limit.0 as usize).and_then(Option::take) {
+            self.len -= table.len();
+            self.changed -= table.changed();
         }
     }
 
@@ -112,6 +112,7 @@ impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
     pub fn close(&mut self) {
         self.tables.iter_mut().flatten().for_each(|table| table.close());
         self.epoch += 1;
+        self.changed = 0;
         self.gathered_to = 0;
     }
 
@@ -144,6 +145,7 @@ impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
             }
         }
         self.epoch += 1;
+        self.changed = 0;
     }
 
     /// As `Table::evict`; a limit's empty table goes too.
@@ -153,16 +155,38 @@ impl<G: Clone + Eq + Hash + Ord, V: Clone + Default> Groups<G, V> {
             evicted += table.as_mut().map_or(0, |table| table.evict(written, unused_since));
             table.take_if(|table| table.len() == 0);
         }
+        self.len -= evicted;
         evicted
     }
 
+    /// Groups in memory.
     pub fn len(&self) -> usize {
-        self.tables.iter().flatten().map(|table| table.len()).sum()
+        self.len
     }
+
+    /// Groups changed in the present epoch.
+    pub fn changed(&self) -> usize {
+        self.changed
+    }
+}
+
+/// A limit's table, made if it is new.
+fn table<G: Clone + Eq + Hash, V: Clone + Default>(
+    tables: &mut Vec<Option<Box<Table<G, V>>>>,
+    epoch: Epoch,
+    limit: LimitNumber,
+) -> &mut Table<G, V> {
+    let at = limit.0 as usize;
+    if at >= tables.len() {
+        tables.resize_with(at + 1, || None);
+    }
+    tables[at].get_or_insert_with(|| Box::new(Table::at(epoch)))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn frozen(groups: &mut Groups<u32, u64>) -> Vec<(u32, u32, u64)> {
@@ -184,6 +208,30 @@ mod tests {
         groups.remove(two);
         assert_eq!((groups.len(), groups.get(two, &8)), (2, None));
         assert_eq!(frozen(&mut groups), [(1, 7, 71)]);
+    }
+
+    proptest! {
+        /// They are kept beside the tables, so that a budget costs no walk over all limits.
+        #[test]
+        fn counts_are_those_of_the_tables(
+            steps in prop::collection::vec((0..7, 0..4_u32, 0..6_u32), 0..200),
+        ) {
+            let mut groups = Groups::<u32, u64>::new();
+            for (step, limit, group) in steps {
+                let limit = LimitNumber(limit);
+                match step {
+                    0..3 => *groups.change(limit, &group) += 1,
+                    3 => groups.load(limit, group, 7),
+                    4 => groups.remove(limit),
+                    5 => drop(frozen(&mut groups)),
+                    _ => drop(groups.evict(groups.epoch - 1, groups.epoch - group % 2)),
+                }
+                let tables = || groups.tables.iter().flatten();
+                prop_assert_eq!(groups.len(), tables().map(|table| table.len()).sum::<usize>());
+                let changed = tables().map(|table| table.changed()).sum::<usize>();
+                prop_assert_eq!(groups.changed(), changed);
+            }
+        }
     }
 
     #[test]

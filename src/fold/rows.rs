@@ -472,6 +472,7 @@ fn limit_ref(limit: &Limit) -> LimitRef {
 #[cfg(test)]
 mod tests {
     use super::super::event::Position;
+    use super::super::memory::Memory;
     use super::*;
     use crate::money::Money;
     use crate::wire::json::decode_line;
@@ -596,9 +597,13 @@ mod tests {
         // limit may go.
         assert_eq!(state.rows(), (1 + 2 + 1, 6 + 2, 3));
         assert_eq!((state.sequence("acme"), state.sequence("globex")), (1, 0), "block records");
+        let full = state.memory();
+        assert!(full.rows > 0 && full.resident > 0 && full.changes > 0, "{full:?}");
         assert_eq!(state.evict(0, Epoch::MAX), 0, "the store has nothing yet");
         let written = freeze(&mut state);
+        assert_eq!(state.memory(), Memory { changes: 0, ..full });
         assert_eq!(state.evict(written, Epoch::MAX), 8);
         assert_eq!(state.rows(), (4, 0, 3));
+        assert_eq!(state.memory(), Memory { rows: 0, changes: 0, ..full });
     }
 }

@@ -195,6 +195,11 @@ impl Scopes {
         before - self.windows
     }
 
+    /// Rows in memory.
+    pub fn rows_len(&self) -> usize {
+        self.index.len()
+    }
+
     /// Windows in memory.
     pub fn len(&self) -> usize {
         self.windows

@@ -4,6 +4,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use foldhash::quality::FixedState;
@@ -13,6 +14,9 @@ pub(super) type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// Counts checkpoints: rows changed in epoch e are written by the checkpoint that closes e.
 pub type Epoch = u32;
+
+/// A table of which fewer places are taken after an eviction gives the others back.
+const SPARSE_PART: usize = 4;
 
 #[derive(Debug)]
 struct Row<V> {
@@ -34,6 +38,15 @@ impl<V> Row<V> {
     fn gather(&mut self, epoch: Epoch) -> bool {
         self.changed == epoch && !std::mem::replace(&mut self.gathered, true)
     }
+}
+
+/// What a change was to its row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Touch {
+    /// Memory did not have it.
+    pub new: bool,
+    /// The first in this epoch.
+    pub first: bool,
 }
 
 /// Rows of one kind by key.
@@ -75,25 +88,35 @@ impl<K: Clone + Eq + Hash, V: Clone + Default> Table<K, V> {
         self.rows.get(key).map(|row| &row.value)
     }
 
+    /// Rows changed in the present epoch.
+    pub fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
     /// The row to be changed, made if it is new.
-    pub fn change(&mut self, key: &K) -> &mut V {
+    pub fn change(&mut self, key: &K) -> (&mut V, Touch) {
         let row = self.rows.entry(key.clone());
+        let new = matches!(row, Entry::Vacant(_));
         let row = row.or_insert_with(|| Row::new(V::default(), self.epoch));
         row.used = self.epoch;
-        if row.changed != self.epoch {
+        let first = row.changed != self.epoch;
+        if first {
             if !self.closed.is_empty() && row.gather(self.epoch - 1) {
                 self.saved.push((key.clone(), row.value.clone()));
             }
             (row.changed, row.gathered) = (self.epoch, false);
             self.changed.push(key.clone());
         }
-        &mut row.value
+        (&mut row.value, Touch { new, first })
     }
 
-    /// Puts a row of the store into memory; one that is there already is newer and stays.
-    pub fn load(&mut self, key: K, value: V) {
-        let epoch = self.epoch;
-        self.rows.entry(key).or_insert(Row::new(value, epoch));
+    /// Puts a row of the store into memory; one that is there already is newer and stays. Whether
+    /// it was put there.
+    pub fn load(&mut self, key: K, value: V) -> bool {
+        let row = self.rows.entry(key);
+        let new = matches!(row, Entry::Vacant(_));
+        row.or_insert(Row::new(value, self.epoch));
+        new
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &K> {
@@ -136,6 +159,9 @@ impl<K: Clone + Eq + Hash, V: Clone + Default> Table<K, V> {
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
         let before = self.rows.len();
         self.rows.retain(|_, row| row.changed > written || row.used >= unused_since);
+        if self.rows.len() < self.rows.capacity() / SPARSE_PART {
+            self.rows.shrink_to_fit();
+        }
         before - self.rows.len()
     }
 }
@@ -155,11 +181,11 @@ mod tests {
         let mut table = Table::at(1);
         table.load(7, 70);
         for key in [3, 1, 3] {
-            *table.change(&key) += 1;
+            *table.change(&key).0 += 1;
         }
         assert_eq!(frozen(&mut table), [(3, 2), (1, 1)]);
         assert_eq!(frozen(&mut table), []);
-        *table.change(&7) += 1;
+        *table.change(&7).0 += 1;
         table.load(7, 0);
         assert_eq!(frozen(&mut table), [(7, 71)], "the row in memory is newer than the store's");
     }
@@ -169,14 +195,14 @@ mod tests {
     fn a_checkpoint_gets_what_was_there_when_its_epoch_closed() {
         let mut table = Table::<u32, u64>::at(1);
         for key in 0..4 {
-            *table.change(&key) = 10;
+            *table.change(&key).0 = 10;
         }
         table.close();
         let mut told = Vec::new();
         for step in 0..5 {
             // One that was gathered, perhaps, one that was not, and a new one.
             for key in [step, 3 - step.min(3), 9] {
-                *table.change(&key) += 1;
+                *table.change(&key).0 += 1;
             }
             let left = table.gather(1, |key, value| told.push((*key, value)));
             assert_eq!(left, usize::from(step == 4));

@@ -9,6 +9,11 @@ use rocksdb::{
 /// Write buffer of one database, which is also what a start after a crash reads again (about half
 /// a second). Keys are found to be absent faster in table files, by their filters, than here.
 const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
+/// Part of a process's memory that its databases share, at most so much; and of that the part of
+/// the write buffers.
+const CACHE_PART: usize = 4;
+const CACHE_BYTES_MAX: usize = 256 << 20;
+const WRITE_BUFFER_PART: usize = 4;
 /// Table files held open, a database; more are opened and closed again.
 const OPEN_FILES_MAX: i32 = 256;
 /// Of RocksDB's own log, of which two files are kept.
@@ -30,9 +35,18 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
+        Options::within(CACHE_PART * CACHE_BYTES_MAX)
+    }
+}
+
+impl Options {
+    /// What of `memory_bytes` for a process and its state is for its databases.
+    #[must_use]
+    pub fn within(memory_bytes: usize) -> Options {
+        let cache_bytes = (memory_bytes / CACHE_PART).min(CACHE_BYTES_MAX);
         Options {
-            cache_bytes: 256 << 20,
-            write_buffer_bytes: 64 << 20,
+            cache_bytes,
+            write_buffer_bytes: cache_bytes / WRITE_BUFFER_PART,
             table_bytes_min: DATABASE_BUFFER_BYTES_MAX,
         }
     }

@@ -119,7 +119,7 @@ impl Gauges {
             state_rows: gauge("tollgate_state_rows", "Rows of the state in memory."),
             state_bytes: gauge(
                 "tollgate_state_bytes",
-                "Bytes of evictable rows in memory, estimated; bounded by engine.memory_bytes_max.",
+                "Bytes of rows, ids and checkpoint in memory, estimated: a part of the budget.",
             ),
             store_bytes: gauge(
                 "tollgate_store_bytes",

@@ -70,7 +70,7 @@ pub struct PartitionMetrics {
     pub checkpoint_position: IntGauge,
     /// Rows of the state in memory.
     pub state_rows: IntGauge,
-    /// Bytes of evictable rows in memory, estimated.
+    /// Bytes of rows, ids and a checkpoint on its way in memory, estimated.
     pub state_bytes: IntGauge,
     /// Bytes of the store.
     pub store_bytes: IntGauge,

@@ -11,6 +11,7 @@ use rdkafka::mocking::MockCluster;
 use tollgate::engine::kafka::{self, Kafka};
 use tollgate::engine::runner::{self, Desk, Setup};
 use tollgate::fault_point::{self, Action, Plan};
+use tollgate::store::rocks;
 use tollgate::telemetry::Telemetry;
 use tollgate::wire::{self, Decoder, Encoder, OutputFormat};
 
@@ -52,6 +53,7 @@ fn setup(bootstrap: String, state_dir: &Path) -> Setup {
         },
         threads: 2,
         state_dir: state_dir.to_owned(),
+        databases: rocks::Options::default(),
         telemetry: Telemetry::default(),
         desk: Desk::default(),
     }

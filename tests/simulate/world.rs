@@ -218,7 +218,7 @@ impl World {
     pub fn turn_alone(&mut self, host: usize, partition: usize) -> Result<bool, String> {
         self.look(partition)?;
         let Some(owned) = self.hosts[host].running.get_mut(&partition) else { return Ok(false) };
-        let (held, ahead) = (owned.state_bytes(), owned.chain().map(|tip| tip.seq));
+        let (held, ahead) = (owned.state().memory().rows, owned.chain().map(|tip| tip.seq));
         let turned = match catch_unwind(AssertUnwindSafe(|| owned.turn())) {
             Ok(turned) => turned,
             Err(payload) if payload.is::<Died>() => {
@@ -228,7 +228,7 @@ impl World {
             }
             Err(payload) => resume_unwind(payload),
         };
-        if owned.state_bytes() < held && ahead.is_some() {
+        if owned.state().memory().rows < held && ahead.is_some() {
             self.chance.took(Path::Evicted);
         }
         self.chance.tell(|| format!("{} host {host} partition {partition}: {turned:?}", self.now));
@@ -287,7 +287,7 @@ impl World {
         let lines = topics.end(Source::Billed) + topics.end(Source::Commands) - from;
         let rows = ROWS_OF_A_LINE * (lines + 2) + ROWS_OF_COMMANDS;
         let bound = self.sizes.memory_bytes_max as u64 + ROW_BYTES * rows;
-        let held = owned.state_bytes() as u64;
+        let held = owned.state().memory().rows as u64;
         if held > bound { Err(format!("{held} bytes in memory, bound {bound}")) } else { Ok(()) }
     }
 

@@ -1,7 +1,6 @@
 //! What others may see of a partition: the metrics, the rounds of its thread, tests. Promise:
 //! looking changes nothing, but for the two seams that are handed out whole.
 
-use super::super::checkpoint::evictable_bytes;
 use super::super::log::Log;
 use super::{Mode, Partition};
 use crate::fold::State;
@@ -28,10 +27,10 @@ impl<L: Log, S: Store, C: Clock> Partition<L, S, C> {
         self.mode == Mode::Owning && self.behind.is_empty()
     }
 
-    /// Bytes of evictable rows in memory, as the budget counts them.
+    /// Bytes of rows, ids and a checkpoint on its way, as the budget counts them.
     #[must_use]
     pub fn state_bytes(&self) -> usize {
-        evictable_bytes(&self.state)
+        self.checkpoints.bytes(&self.state)
     }
 
     #[must_use]

@@ -6,19 +6,18 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use sha2::{Digest, Sha256};
 
 use super::event::BilledEvent;
+use super::parted::PartedTable;
 use super::scope_key::canonical_uuid;
 use super::tally::AccountNumber;
 use crate::time::{self, Millis};
 
-/// Tables that the ids are spread over, so that none takes long to grow or to be swept.
-const SHARDS: usize = 256;
-/// One shard loses its forgotten ids for each so many new ids, as long as there may be any.
+/// One part loses its forgotten ids for each so many new ids, as long as there may be any.
 const NEW_IDS_PER_SWEEP: u32 = 64;
+const PARTS: usize = PartedTable::<Known>::PARTS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -38,16 +37,19 @@ struct DedupKey {
 /// Bytes of a packed id: account, key kind, id, payload check.
 pub const PACKED_BYTES: usize = 4 + 1 + 16 + 4;
 
-/// An id that was seen: 32 bytes.
+/// An id that was seen.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    id: [u64; 2],
+    /// In halves: an alignment of 8 bytes would take four more.
+    id: [u32; 4],
     account: u32,
     payload: u32,
-    /// When it was seen; times before the year 2200 have minutes of 27 bits.
-    minute: u32,
-    idempotency: bool,
+    /// When it was seen: times before the year 2200 have minutes of 27 bits. The lowest bit is set
+    /// for an idempotency key.
+    minute_and_kind: u32,
 }
+
+const _: () = assert!(size_of::<Known>() == 28);
 
 /// The ids of one minute that the store lacks.
 #[derive(Debug)]
@@ -60,12 +62,12 @@ struct Fresh {
 
 #[derive(Debug)]
 pub(super) struct Dedup {
-    shards: Vec<HashTable<Known>>,
+    known: PartedTable<Known>,
     /// Oldest minute first.
     fresh: VecDeque<Fresh>,
-    /// Ids of earlier minutes are forgotten, whether or not they are still in a shard.
+    /// Ids of earlier minutes are forgotten, whether or not they are still in a part.
     forgotten_before: i64,
-    /// Shards that may hold forgotten ids, and the one that is swept next.
+    /// Parts that may hold forgotten ids, and the one that is swept next.
     to_sweep: usize,
     next_swept: usize,
     new_ids: u32,
@@ -74,7 +76,7 @@ pub(super) struct Dedup {
 impl Default for Dedup {
     fn default() -> Dedup {
         Dedup {
-            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            known: PartedTable::new(),
             fresh: VecDeque::new(),
             forgotten_before: 0,
             to_sweep: 0,
@@ -91,7 +93,7 @@ impl Dedup {
         let fresh = key.known(now.minute(), payload);
         let forgotten_before = self.forgotten_before;
         match self.entry(&key) {
-            Entry::Occupied(mut known) if i64::from(known.get().minute) < forgotten_before => {
+            Entry::Occupied(mut known) if known.get().minute() < forgotten_before => {
                 *known.get_mut() = fresh;
             }
             Entry::Occupied(known) if known.get().payload == payload => return Seen::Duplicate,
@@ -109,7 +111,7 @@ impl Dedup {
     pub fn holds(&self, account: AccountNumber, event: &EventId) -> bool {
         let key = event.key(account);
         let hash = key.hash();
-        self.shards[shard_of(hash)].find(hash, |known| known.key() == key).is_some()
+        self.known.find(hash, |known| known.key() == key).is_some()
     }
 
     /// Moves the dedup window on: ids are remembered while their age in minutes is at most
@@ -118,7 +120,7 @@ impl Dedup {
         let oldest = now.minute() - i64::from(dedup_minutes);
         if oldest > self.forgotten_before {
             self.forgotten_before = oldest;
-            self.to_sweep = SHARDS;
+            self.to_sweep = PARTS;
             while self.fresh.front().is_some_and(|fresh| fresh.minute < oldest) {
                 self.fresh.pop_front();
             }
@@ -134,13 +136,11 @@ impl Dedup {
     }
 
     pub fn len(&self) -> usize {
-        self.shards.iter().map(HashTable::len).sum()
+        self.known.len()
     }
 
     fn entry(&mut self, key: &DedupKey) -> Entry<'_, Known> {
-        let hash = key.hash();
-        let shard = &mut self.shards[shard_of(hash)];
-        shard.entry(hash, |known| known.key() == *key, |known| known.key().hash())
+        self.known.entry(key.hash(), |known| known.key() == *key, Known::hash)
     }
 
     fn fresh_of(&mut self, minute: i64) -> &mut Fresh {
@@ -156,8 +156,8 @@ impl Dedup {
             return;
         }
         let oldest = self.forgotten_before;
-        self.shards[self.next_swept].retain(|known| i64::from(known.minute) >= oldest);
-        self.next_swept = (self.next_swept + 1) % SHARDS;
+        self.known.retain(self.next_swept, |known| known.minute() >= oldest, Known::hash);
+        self.next_swept = (self.next_swept + 1) % PARTS;
         self.to_sweep -= 1;
         self.new_ids = 0;
     }
@@ -198,22 +198,28 @@ impl Dedup {
     }
 }
 
-/// By bits of the middle: a shard's table looks at both ends.
-fn shard_of(hash: u64) -> usize {
-    (hash >> 32) as usize % SHARDS
-}
-
 impl Known {
     fn key(&self) -> DedupKey {
-        DedupKey { id: self.id, account: self.account, idempotency: self.idempotency }
+        let [a, b, c, d] = self.id.map(u64::from);
+        let idempotency = self.minute_and_kind & 1 == 1;
+        DedupKey { id: [a << 32 | b, c << 32 | d], account: self.account, idempotency }
+    }
+
+    fn minute(&self) -> i64 {
+        i64::from(self.minute_and_kind >> 1)
+    }
+
+    fn hash(&self) -> u64 {
+        self.key().hash()
     }
 }
 
 impl DedupKey {
     fn known(&self, minute: i64, payload: u32) -> Known {
         let minute = u32::try_from(minute).expect("a minute between the years 1970 and 2200");
-        let DedupKey { id, account, idempotency } = *self;
-        Known { id, account, payload, minute, idempotency }
+        let DedupKey { id: [high, low], account, idempotency } = *self;
+        let id = [(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32];
+        Known { id, account, payload, minute_and_kind: minute << 1 | u32::from(idempotency) }
     }
 
     fn hash(&self) -> u64 {

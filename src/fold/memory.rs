@@ -11,7 +11,8 @@ const OLDER_BYTES: usize = 64;
 const GROUP_BYTES: usize = 320;
 /// An account, a limit, a timer.
 const RESIDENT_BYTES: usize = 256;
-/// A remembered id: 33 bytes in tables that double, and its packed form until it is written.
+/// A remembered id: 29 bytes in a table seven sixteenths full at the least, and its packed form
+/// until it is written.
 const ID_BYTES: usize = 64;
 /// A window or group on its way to the store: gathered, then encoded and sorted.
 const CHECKPOINT_ROW_BYTES: usize = 192;

@@ -21,6 +21,7 @@ mod group;
 mod limit_state;
 mod look;
 mod memory;
+mod parted;
 mod rows;
 mod scope_key;
 mod scope_row;

@@ -4,8 +4,7 @@
 
 use std::hint::black_box;
 
-use hashbrown::HashTable;
-
+use super::parted::{PartedTable, Pieces};
 use super::scope_key::{ScopeKey, Slot};
 use super::scope_row::ScopeRow;
 use super::table::Epoch;
@@ -25,8 +24,8 @@ pub(super) struct ScopeNumber(u32);
 /// Rows of scopes, and which of them changed since the last checkpoint.
 #[derive(Debug)]
 pub(super) struct Scopes {
-    index: HashTable<(Slot, ScopeNumber)>,
-    rows: Vec<ScopeRow>,
+    index: PartedTable<(Slot, ScopeNumber)>,
+    rows: Pieces<ScopeRow>,
     free: Vec<ScopeNumber>,
     /// Rows changed in the present epoch, each once, in the order of their first change.
     changed: Vec<ScopeNumber>,
@@ -42,8 +41,8 @@ pub(super) struct Scopes {
 impl Scopes {
     pub fn new() -> Scopes {
         Scopes {
-            index: HashTable::new(),
-            rows: Vec::new(),
+            index: PartedTable::new(),
+            rows: Pieces::new(),
             free: Vec::new(),
             changed: Vec::new(),
             closed: Vec::new(),
@@ -109,13 +108,12 @@ impl Scopes {
                 number
             }
             None => {
-                let next = u32::try_from(self.rows.len()).expect("fewer than 2^32 scopes");
-                self.rows.push(row);
-                ScopeNumber(next)
+                let next = self.rows.push(row);
+                ScopeNumber(u32::try_from(next).expect("fewer than 2^32 scopes"))
             }
         };
         let slot = key.slot();
-        self.index.insert_unique(slot.spread(), (slot, number), |(slot, _)| slot.spread());
+        self.index.insert_unique(slot.spread(), (slot, number), spread);
         number
     }
 
@@ -181,7 +179,7 @@ impl Scopes {
     pub fn evict(&mut self, written: Epoch, unused_since: Epoch) -> usize {
         assert!(self.closed.is_empty(), "what is written was gathered");
         let before = self.windows;
-        self.index.retain(|(_, number)| {
+        let mut stays = |(_, number): &mut (Slot, ScopeNumber)| {
             let row = &mut self.rows[number.0 as usize];
             self.windows -= row.trim(written);
             let goes = row.may_go(written, unused_since);
@@ -191,13 +189,16 @@ impl Scopes {
                 row.clear();
             }
             !goes
-        });
+        };
+        for part in 0..PartedTable::<(Slot, ScopeNumber)>::PARTS {
+            self.index.retain(part, &mut stays, spread);
+        }
         before - self.windows
     }
 
     /// Rows in memory.
     pub fn rows_len(&self) -> usize {
-        self.index.len()
+        self.rows.len() - self.free.len()
     }
 
     /// Windows in memory.
@@ -209,6 +210,10 @@ impl Scopes {
     pub fn changed(&self) -> usize {
         self.changed.len()
     }
+}
+
+fn spread((slot, _): &(Slot, ScopeNumber)) -> u64 {
+    slot.spread()
 }
 
 /// Tells the windows of a row that changed in `epoch`.

@@ -9,14 +9,13 @@ use std::hash::Hash;
 
 use foldhash::quality::FixedState;
 
+use super::parted::SPARSE_PART;
+
 /// A map whose order nothing depends on; the fixed seed keeps runs alike.
 pub(super) type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// Counts checkpoints: rows changed in epoch e are written by the checkpoint that closes e.
 pub type Epoch = u32;
-
-/// A table of which fewer places are taken after an eviction gives the others back.
-const SPARSE_PART: usize = 4;
 
 #[derive(Debug)]
 struct Row<V> {

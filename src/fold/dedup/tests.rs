@@ -81,11 +81,11 @@ fn what_was_forgotten_stays_so_when_the_window_grows() {
     assert_eq!(dedup.check(account, &id, minute(104)), Seen::Duplicate);
 }
 
-/// Memory is bounded by the window: the ids behind it go, a shard for 64 new ones, and so no
+/// Memory is bounded by the window: the ids behind it go, a part for 64 new ones, and so no
 /// single event waits for all of them.
 #[test]
-fn forgotten_ids_leave_memory_shard_by_shard() {
-    let (shards, forgotten) = (256, 5_000);
+fn forgotten_ids_leave_memory_part_by_part() {
+    let forgotten = 5_000;
     let mut dedup = Dedup::default();
     for account in 0..forgotten {
         dedup.check(AccountNumber(account), &event(1, false), minute(0));
@@ -101,12 +101,12 @@ fn forgotten_ids_leave_memory_shard_by_shard() {
         dedup.len() - fresh as usize
     };
     let mut left = forgotten as usize;
-    for shard in 0..shards {
-        if shard > 0 {
+    for part in 0..PARTS {
+        if part > 0 {
             assert_eq!(add(&mut dedup, 63), left);
         }
         let fewer = add(&mut dedup, 1);
-        assert!(left - fewer < 60, "a shard's ids at once: {left} to {fewer}");
+        assert!(left - fewer < 60, "a part's ids at once: {left} to {fewer}");
         left = fewer;
     }
     assert_eq!(left, 0);
@@ -114,7 +114,7 @@ fn forgotten_ids_leave_memory_shard_by_shard() {
     assert_eq!(dedup.to_sweep, 0, "nothing is forgotten that was not before");
 }
 
-/// Customers choose keys, and may choose the same: they do not crowd one shard.
+/// Customers choose keys, and may choose the same: they do not crowd one part.
 #[test]
 fn the_same_id_in_many_accounts_is_hashed_apart() {
     let key = |account, kind| event(1, kind).key(AccountNumber(account)).hash();

@@ -61,11 +61,14 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(options: &Options, partition: i32, wake: &Waker) -> Result<Reading, CreateError> {
+    fn new(kafka: &Kafka, partition: i32, wake: &Waker) -> Result<Reading, CreateError> {
         // A client has one fetch under way at a time, and a source that was full when it was sent
         // waits until it returns. So billed, the one that fills up, has a client of its own: it
-        // does not wait for the three that are idle.
-        let (flood, trickle) = (client(options, wake)?, client(options, wake)?);
+        // does not wait for those that are idle. These share one for all partitions, whose fetch
+        // brings what came for any of them.
+        let options = &kafka.options;
+        let client = |consumer| Client { consumer, wake: Arc::clone(wake) };
+        let (flood, trickle) = (client(consumer(options)?), client(Arc::clone(&kafka.trickle)));
         let reader =
             |client, source| Reader::new(client, source, options.topics.source(source), partition);
         Ok(Reading {
@@ -75,15 +78,25 @@ impl Reading {
             block_state: reader(&trickle, Source::BlockState),
         })
     }
+
+    /// Whoever reads the same partition next, in this process, does so by the same client: what is
+    /// read here must have ended by then.
+    fn leave_shared(&mut self) {
+        for reader in [&mut self.commands, &mut self.journal, &mut self.block_state] {
+            if let Err(error) = reader.release() {
+                tracing::warn!(%error, "a source is still being read");
+            }
+        }
+    }
 }
 
-fn client(options: &Options, wake: &Waker) -> Result<Client, CreateError> {
+pub(super) fn consumer(options: &Options) -> Result<Arc<BaseConsumer<Context>>, CreateError> {
     let mut config = config(options, &READING, &PINNED);
     config.set("group.id", format!("{}.reader", options.group));
     let context = Context::new("the reader");
     let consumer = BaseConsumer::from_config_and_context(&config, context)
         .map_err(|error| CreateError { client: "the reader", source: error.into() })?;
-    Ok(Client { consumer: Arc::new(consumer), wake: Arc::clone(wake) })
+    Ok(Arc::new(consumer))
 }
 
 impl KafkaLog {
@@ -92,7 +105,7 @@ impl KafkaLog {
         partition: i32,
         wake: Waker,
     ) -> Result<KafkaLog, CreateError> {
-        let reading = Reading::new(&kafka.options, partition, &wake)?;
+        let reading = Reading::new(&kafka, partition, &wake)?;
         let journal = kafka.journals.take()?;
         Ok(KafkaLog {
             kafka,
@@ -191,7 +204,8 @@ impl Log for KafkaLog {
 
 impl Drop for KafkaLog {
     fn drop(&mut self) {
-        if let Some(reading) = self.reading.take() {
+        if let Some(mut reading) = self.reading.take() {
+            reading.leave_shared();
             retire(reading);
         }
     }

@@ -16,12 +16,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
 pub use log::KafkaLog;
 pub use membership::{Change, Membership};
 
 use crate::engine::log::{Source, Topic};
+use client::Context;
 use membership::Commits;
 use producer::{JournalProducers, Outputs};
 
@@ -103,6 +105,8 @@ pub struct Kafka {
     options: Options,
     outputs: Outputs,
     journals: JournalProducers,
+    /// Reads what trickles in: commands, journal and block state.
+    trickle: Arc<BaseConsumer<Context>>,
     commits: Arc<Commits>,
 }
 
@@ -114,7 +118,8 @@ impl Kafka {
     pub fn new(options: Options) -> Result<Arc<Kafka>, Error> {
         let outputs = Outputs::new(&options)?;
         let journals = JournalProducers::new(&options)?;
-        Ok(Arc::new(Kafka { options, outputs, journals, commits: Arc::default() }))
+        let trickle = log::consumer(&options)?;
+        Ok(Arc::new(Kafka { options, outputs, journals, trickle, commits: Arc::default() }))
     }
 
     /// The log of partition `partition`. `wake` is called when something has arrived for it.

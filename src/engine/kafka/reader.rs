@@ -220,7 +220,7 @@ impl Reader {
     }
 
     /// Gives up what was read ahead, and fetches no more.
-    fn release(&mut self) -> Result<(), Error> {
+    pub(super) fn release(&mut self) -> Result<(), Error> {
         let assigned = matches!(self.state, State::Reading(_) | State::Asking(_));
         // The queue goes first: dropping it takes the callback from the queue of the client, also
         // from one that was split off anew.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tollgate::fold::event::Input;
@@ -35,7 +35,7 @@ pub fn run(stage: &Stage, engine: &Engine, done: &AtomicBool) {
 
 struct Relay<'a> {
     engine: &'a Engine,
-    consumer: rdkafka::consumer::BaseConsumer,
+    consumer: BaseConsumer,
     writer: Writer,
     decoder: Decoder,
     totals: Bare,
@@ -69,9 +69,7 @@ impl<'a> Relay<'a> {
     fn until(mut self, done: &AtomicBool) {
         while !done.load(Ordering::Relaxed) {
             let wait = Duration::from_millis(if self.lines == 0 { 100 } else { 0 });
-            // Of the client alone, so that what it lends does not keep the rest.
-            let consumer = &self.consumer;
-            match consumer.poll(wait) {
+            match self.consumer.poll(wait) {
                 Some(Ok(record)) if record.topic() == self.engine.journal => {
                     publish(&self.writer, self.engine, &record);
                 }

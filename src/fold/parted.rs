@@ -11,7 +11,7 @@ const PARTS: usize = 256;
 const SLOTS: usize = 2_048;
 /// Which part a hash belongs to, by eleven of its bits. The last part gets twice as many as the
 /// first: tables double when they are full, and so not all do at once.
-const PART_OF: [u8; SLOTS] = part_of();
+const PART_OF: &[u8; SLOTS] = &part_of();
 
 /// Part `n` of 256 gets 256 + n shares.
 const fn part_of() -> [u8; SLOTS] {

@@ -37,8 +37,8 @@ const FLOOD_PER_SECOND: u64 = 200_000;
 const OTHERS_LINGER_MS: u32 = 5;
 
 pub fn all(stage: &Stage, scale: Scale, table: &mut Table) {
-    let mut rates = vec![1_000];
-    if !scale.short {
+    let mut rates = vec![scale.rate.unwrap_or(1_000)];
+    if !scale.short && scale.rate.is_none() {
         rates.push(20_000);
         let most = flooded(stage);
         table.row("folded while it is produced on the same cores", most, "lines/s");

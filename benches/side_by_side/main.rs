@@ -3,7 +3,8 @@
 //! CSV and as a plot under `target/bench/`.
 //!
 //! Arguments: `--short` for a form that only shows that everything still runs, `--events=N`,
-//! `--rounds=N` and `--scopes=N` for another size, and names of parts to run only those.
+//! `--rounds=N` and `--scopes=N` for another size, `--rate=N` for the latency at N events a second
+//! alone, and names of parts to run only those.
 //! `BENCH_TOLLGATE` names the binary to measure; without it that is the one of this build, which
 //! has the tests' fault points.
 #![allow(clippy::unwrap_used, reason = "a measurement that fails shall say where")]
@@ -42,6 +43,8 @@ pub struct Scale {
     pub rounds: usize,
     /// Seconds of each rate of the latency part.
     pub latency_seconds: u64,
+    /// Events a second of the latency part, for its own three rates.
+    pub rate: Option<u64>,
     /// Scopes of the states that are recovered, as far as `scopes_max` allows.
     pub states: &'static [u64],
     pub scopes_max: u64,
@@ -56,6 +59,7 @@ const FULL: Scale = Scale {
     events: 4_000_000,
     rounds: 3,
     latency_seconds: 30,
+    rate: None,
     states: &[1_000_000, 10_000_000],
     scopes_max: u64::MAX,
     profiles: &[10_000, 100_000, 1_000_000, 10_000_000],
@@ -67,6 +71,7 @@ const SHORT: Scale = Scale {
     events: 40_000,
     rounds: 1,
     latency_seconds: 2,
+    rate: None,
     states: &[20_000],
     scopes_max: u64::MAX,
     profiles: &[1_000],
@@ -93,6 +98,7 @@ fn main() {
             None if argument == "--short" => scale = SHORT,
             Some(("--events", events)) => scale.events = number(events),
             Some(("--scopes", scopes)) => scale.scopes_max = number(scopes),
+            Some(("--rate", rate)) => scale.rate = Some(number(rate).max(1)),
             Some(("--rounds", rounds)) => scale.rounds = number(rounds).max(1) as usize,
             None if PARTS.iter().any(|(part, _)| *part == argument) => wanted.push(argument),
             _ => usage(),
@@ -115,6 +121,7 @@ fn main() {
 
 fn usage() -> ! {
     let parts = PARTS.map(|(part, _)| part).join("|");
-    eprintln!("usage: side_by_side [--short] [--events=N] [--rounds=N] [--scopes=N] [{parts} …]");
+    eprintln!("usage: side_by_side [--short] [--events=N] [--rounds=N] [--scopes=N]");
+    eprintln!("                    [--rate=N] [{parts} …]");
     std::process::exit(2);
 }

@@ -29,12 +29,15 @@ pub fn now_ms() -> i64 {
 /// in a window, and a bench lasts but a moment of one.
 const LOGS_IN_A_WINDOW: u64 = 10;
 
-/// Profiles are spread over accounts ten each.
+/// Where nothing else is said.
+pub const PROFILES_PER_ACCOUNT: u32 = 10;
+
+/// Profiles are spread over accounts, evenly.
 pub fn options(events: u64, profiles: u32, limits_per_account: u32) -> Options {
     Options {
         events,
-        accounts: profiles.div_ceil(10).min(1_000_000),
-        profiles_per_account: 10,
+        accounts: profiles.div_ceil(PROFILES_PER_ACCOUNT).min(1_000_000),
+        profiles_per_account: PROFILES_PER_ACCOUNT,
         limits_per_account,
         limits_sized_for: events.checked_mul(LOGS_IN_A_WINDOW),
         gap_us: 0,

@@ -127,7 +127,9 @@ impl Checkpoints {
             || self.is_full_of_changes(state);
         if due && self.free() {
             self.last_us = Some(micros);
-            self.freeze(tip, state, folded);
+            let Memory { rows, resident, changes } = state.memory();
+            let urgent = rows + changes > self.room(resident);
+            self.freeze(tip, state, folded, urgent);
         }
     }
 
@@ -176,7 +178,7 @@ impl Checkpoints {
     /// Freezes at the end, when the record of `tip` is the chain's last.
     pub fn freeze_last(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
         if self.stored != Some(tip.seq) && self.free() {
-            self.freeze(tip, state, folded);
+            self.freeze(tip, state, folded, true);
             self.won(tip);
             self.gather(usize::MAX, state);
         }
@@ -187,11 +189,9 @@ impl Checkpoints {
         self.frozen.is_none() && self.submitted.is_none()
     }
 
-    fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded)) {
+    fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded), urgent: bool) {
         fault_point::reach("checkpoint.freeze");
-        let Memory { rows, resident, changes } = state.memory();
-        let urgent = rows + changes > self.room(resident);
-        self.on_its_way_bytes = changes;
+        self.on_its_way_bytes = state.memory().changes;
         let mut rows = Vec::new();
         let epoch = state.close(|row| rows.push(row));
         fault_point::reach("checkpoint.frozen");

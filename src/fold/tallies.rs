@@ -49,6 +49,11 @@ impl Tallies {
         self.rows.push(Row { cost, requests, window, account, id, kind });
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Gives each with its place.
     pub fn for_each(&self, mut each: impl FnMut(TallyKey<'_>, Tally)) {
         let mut texts = self.texts.as_str();

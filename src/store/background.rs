@@ -6,9 +6,11 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, Builder, JoinHandle};
 
+use super::pace::Pace;
 use super::raw::Raw;
 use super::write::Writer;
 use super::{Checkpoint, Error};
@@ -24,6 +26,8 @@ pub(super) struct Background {
     place: String,
     submits: Option<Sender<Box<Checkpoint>>>,
     results: Receiver<Tried>,
+    /// Somebody waits for the checkpoint under way.
+    hurry: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     under_way: bool,
     refused: Option<Box<Checkpoint>>,
@@ -40,9 +44,12 @@ impl Background {
         let (submits, taken) = channel::<Box<Checkpoint>>();
         let (tell, results) = channel();
         let place = raw.place().to_owned();
+        let hurry = Arc::new(AtomicBool::new(false));
+        let gently = Pace::WithPauses(Arc::clone(&hurry));
         let work = move || {
             let mut writer = Writer::default();
             for checkpoint in taken {
+                writer.pace = if checkpoint.urgent { Pace::AtOnce } else { gently.clone() };
                 let mut write = || write(&mut writer, &*raw, partition, &checkpoint);
                 let result =
                     if checkpoint.urgent { write() } else { giving_way(raw.place(), write) };
@@ -61,7 +68,8 @@ impl Background {
         let thread = Builder::new().name(format!("store-{partition}")).spawn(work);
         let thread = thread.map_err(|error| without_thread(&place, &error))?;
         let (submits, thread) = (Some(submits), Some(thread));
-        Ok(Background { place, submits, results, thread, under_way: false, refused: None })
+        let (under_way, refused) = (false, None);
+        Ok(Background { place, submits, results, hurry, thread, under_way, refused })
     }
 
     pub fn submit(&mut self, checkpoint: Checkpoint) {
@@ -77,6 +85,7 @@ impl Background {
     fn send(&mut self, checkpoint: Box<Checkpoint>) {
         assert!(!self.under_way && self.refused.is_none(), "one checkpoint at a time");
         self.under_way = true;
+        self.hurry.store(false, Ordering::Relaxed);
         let submits = self.submits.as_ref().expect("open until it is dropped");
         // A thread that is gone shows at the next `written`.
         let _gone = submits.send(checkpoint);
@@ -102,6 +111,7 @@ impl Background {
             return None;
         }
         self.under_way = false;
+        self.hurry.store(true, Ordering::Relaxed);
         Some(self.results.recv().map_or_else(|_| self.gone(), |(result, _)| result))
     }
 
@@ -157,6 +167,7 @@ fn write(
 impl Drop for Background {
     fn drop(&mut self) {
         self.submits = None;
+        self.hurry.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             fault_point::reach("store.close");
             // Its panic would have gone on in `written`; now nobody asks.

@@ -12,6 +12,7 @@ mod kinds;
 pub mod memory;
 #[cfg(feature = "engine")]
 mod offline;
+mod pace;
 mod raw;
 mod read;
 mod rewrite;
@@ -65,7 +66,8 @@ pub struct Checkpoint {
     /// Block rows by block_key; `None` goes.
     pub blocks: Vec<(String, Option<BlockRow>)>,
     pub retention: Retention,
-    /// Memory is over its budget until this is written: nothing goes before it.
+    /// Memory is over its budget until this is written, or the process waits for it to end: it is
+    /// written without pauses, and nothing goes before it.
     pub urgent: bool,
 }
 

@@ -3,6 +3,7 @@
 
 use super::Error;
 use super::keys::{Key, Span};
+use super::pace::Pace;
 
 /// Ordered bytes, on disk or in memory.
 pub(super) trait Raw {
@@ -36,6 +37,8 @@ pub(super) enum Reading {
 pub(super) struct Batch {
     pub ranges: Vec<Span>,
     pub deletes: Vec<Vec<u8>>,
+    /// How fast it is written.
+    pub pace: Pace,
     puts: Vec<Put>,
     /// Keys and values of `puts`, in one piece: hundreds of thousands of them are made at once.
     bytes: Vec<u8>,
@@ -51,6 +54,11 @@ struct Put {
 }
 
 impl Batch {
+    /// Empty, to be written at this pace.
+    pub fn at(pace: &Pace) -> Batch {
+        Batch { pace: pace.clone(), ..Batch::default() }
+    }
+
     pub fn put(&mut self, key: Key<'_>, value: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         key.write(&mut self.bytes);
@@ -76,6 +84,12 @@ impl Batch {
 
     pub fn puts(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.puts.iter().map(|put| put.within(&self.bytes))
+    }
+
+    /// How many puts there are.
+    #[cfg(feature = "engine")]
+    pub fn len(&self) -> usize {
+        self.puts.len()
     }
 
     /// Deletes (`None`) and puts together, in order if they are: of a key that has both, the put.

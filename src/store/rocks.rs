@@ -197,7 +197,7 @@ impl Database {
         self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
     }
 
-    /// By a table file, a fifth of the work; it is part of the database whole or not at all. The
+    /// By a table file, a fifth of the work, and in pieces; it is part of the database whole or not at all. The
     /// write buffer goes first, since every checkpoint has the position's row: no power failure can
     /// take what came before.
     fn write_table(&self, batch: &Batch) -> Result<(), Error> {
@@ -223,7 +223,9 @@ impl Database {
         for span in &batch.ranges {
             table.delete_range(&span.from, &span.before).map_err(broken)?;
         }
+        let mut pieces = batch.pace.pieces(batch.len());
         for (key, value) in batch.changes() {
+            pieces.row();
             let written = match value {
                 Some(value) => table.put(key, value),
                 None => table.delete(key),

@@ -9,11 +9,21 @@ use rocksdb::{
 /// Write buffer of one database, which is also what a start after a crash reads again (about half
 /// a second). Keys are found to be absent faster in table files, by their filters, than here.
 const DATABASE_BUFFER_BYTES_MAX: usize = 16 << 20;
+/// By the write buffer a checkpoint is one write without a pause in it, so only small ones are; in
+/// table files much smaller ones would be merged too often.
+const TABLE_BYTES_MIN: usize = 4 << 20;
 /// Part of a process's memory that its databases share, at most so much; and of that the part of
 /// the write buffers.
 const CACHE_PART: usize = 4;
 const CACHE_BYTES_MAX: usize = 256 << 20;
 const WRITE_BUFFER_PART: usize = 4;
+/// What a database's merges and flushes write in a second, at most, and how often they get a share
+/// of it. RocksDB goes down to a twentieth of it while that is enough, so that a merge takes a tenth
+/// of a core for longer, not half of one at once: a block would wait behind it.
+const WRITE_BYTES_PER_SECOND_MAX: i64 = 64 << 20;
+const WRITE_SHARE_US: i64 = 10_000;
+/// Of so many shares one goes to merges though flushes want them all: RocksDB's default.
+const WRITE_FAIRNESS: i32 = 10;
 /// Table files held open, a database; more are opened and closed again.
 const OPEN_FILES_MAX: i32 = 256;
 /// Of RocksDB's own log, of which two files are kept.
@@ -47,7 +57,7 @@ impl Options {
         Options {
             cache_bytes,
             write_buffer_bytes: cache_bytes / WRITE_BUFFER_PART,
-            table_bytes_min: DATABASE_BUFFER_BYTES_MAX,
+            table_bytes_min: TABLE_BYTES_MIN,
         }
     }
 }
@@ -98,6 +108,11 @@ impl Shared {
         options.set_memtable_prefix_bloom_ratio(0.02);
         options.set_max_open_files(OPEN_FILES_MAX);
         options.set_bytes_per_sync(1 << 20);
+        options.set_auto_tuned_ratelimiter(
+            WRITE_BYTES_PER_SECOND_MAX,
+            WRITE_SHARE_US,
+            WRITE_FAIRNESS,
+        );
         // A torn tail of the log goes, whole batches stay in their order: an earlier checkpoint.
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         options.set_log_level(LogLevel::Warn);

@@ -3,6 +3,7 @@
 //! drops only what the fold never reads again, or what the configuration says to forget.
 
 use super::keys::{Key, Kind, Span};
+use super::pace::Pace;
 use super::raw::{Batch, Raw, Reading, any};
 use super::read::{distinct_days, fault};
 use super::{Checkpoint, Error, Retention, codec};
@@ -21,6 +22,8 @@ pub(super) struct Writer {
     dropped: Option<Bounds>,
     /// Where the sweep of sliding groups goes on; `None` is the beginning.
     swept_to: Option<Vec<u8>>,
+    /// Of the next checkpoint.
+    pub pace: Pace,
 }
 
 /// What goes: everything before.
@@ -47,7 +50,7 @@ impl Writer {
         partition: u32,
         checkpoint: &Checkpoint,
     ) -> Result<Epoch, Error> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::at(&self.pace);
         let bounds = Bounds::of(checkpoint);
         self.drop_old(raw, &bounds, &mut batch)?;
         if let Some(now) = checkpoint.position.clockwork.now {
@@ -56,8 +59,10 @@ impl Writer {
         for row in &checkpoint.rows {
             put_row(raw, row, &mut batch)?;
         }
+        let mut pieces = self.pace.pieces(checkpoint.tallies.len());
         checkpoint.tallies.for_each(|key, tally| {
             batch.put(Key::Tally(key), |into| codec::put_tally(tally, into));
+            pieces.row();
         });
         for (block_key, row) in &checkpoint.blocks {
             let key = Key::Block(block_key);

@@ -59,7 +59,7 @@ impl Writer {
         for row in &checkpoint.rows {
             put_row(raw, row, &mut batch)?;
         }
-        let mut pieces = self.pace.pieces(checkpoint.tallies.len());
+        let mut pieces = self.pace.pieces(checkpoint.tallies.count());
         checkpoint.tallies.for_each(|key, tally| {
             batch.put(Key::Tally(key), |into| codec::put_tally(tally, into));
             pieces.row();

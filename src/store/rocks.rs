@@ -197,9 +197,9 @@ impl Database {
         self.db.write(writes).map_err(|error| failed(&self.place, "written", &error))
     }
 
-    /// By a table file, a fifth of the work, and in pieces; it is part of the database whole or not at all. The
-    /// write buffer goes first, since every checkpoint has the position's row: no power failure can
-    /// take what came before.
+    /// By a table file, a fifth of the work, and in pieces; it is part of the database whole or not
+    /// at all. The write buffer goes first, since every checkpoint has the position's row: no power
+    /// failure can take what came before.
     fn write_table(&self, batch: &Batch) -> Result<(), Error> {
         let path = self.folder.join(TABLE);
         let written = self.make_table(&path, batch).and_then(|()| {

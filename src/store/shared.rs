@@ -18,8 +18,8 @@ const CACHE_PART: usize = 4;
 const CACHE_BYTES_MAX: usize = 256 << 20;
 const WRITE_BUFFER_PART: usize = 4;
 /// What a database's merges and flushes write in a second, at most, and how often they get a share
-/// of it. RocksDB goes down to a twentieth of it while that is enough, so that a merge takes a tenth
-/// of a core for longer, not half of one at once: a block would wait behind it.
+/// of it. RocksDB goes down to a twentieth of it while that is enough, so that a merge takes a
+/// tenth of a core for longer, not half of one at once: a block would wait behind it.
 const WRITE_BYTES_PER_SECOND_MAX: i64 = 64 << 20;
 const WRITE_SHARE_US: i64 = 10_000;
 /// Of so many shares one goes to merges though flushes want them all: RocksDB's default.

@@ -127,9 +127,7 @@ impl Checkpoints {
             || self.is_full_of_changes(state);
         if due && self.free() {
             self.last_us = Some(micros);
-            let Memory { rows, resident, changes } = state.memory();
-            let urgent = rows + changes > self.room(resident);
-            self.freeze(tip, state, folded, urgent);
+            self.freeze(tip, state, folded, false);
         }
     }
 
@@ -189,9 +187,11 @@ impl Checkpoints {
         self.frozen.is_none() && self.submitted.is_none()
     }
 
-    fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded), urgent: bool) {
+    fn freeze(&mut self, tip: &Tip, state: &mut State, folded: (Folded, Folded), last: bool) {
         fault_point::reach("checkpoint.freeze");
-        self.on_its_way_bytes = state.memory().changes;
+        let Memory { rows, resident, changes } = state.memory();
+        let urgent = last || rows + changes > self.room(resident);
+        self.on_its_way_bytes = changes;
         let mut rows = Vec::new();
         let epoch = state.close(|row| rows.push(row));
         fault_point::reach("checkpoint.frozen");
